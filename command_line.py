@@ -1,0 +1,135 @@
+"""The options of `python main.py`, derived from config.py so that the two can't drift apart."""
+
+import argparse
+import importlib
+import inspect
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+from utils import UserError
+
+PROJECT = Path(__file__).parent
+
+
+def parse_command_line(train_model, arguments=None):
+    """What to do and with which settings: config.py's, overridden on the command line.
+
+    train_model: default of --train-model. arguments: list of str, by default sys.argv[1:].
+
+    Returns two namespaces: the options train_model, model, plots_dir and show_plots, and the
+    settings of config.py. Raises UserError if config.py or train_model holds a wrong value. A
+    wrong option ends the program with a usage line and exit status 2.
+    """
+    if not isinstance(train_model, bool):
+        raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")
+    config, settings = read_config()
+    parser = argparse.ArgumentParser(
+        usage="python main.py [--train-model] [options], see python main.py --help",
+        description="Read handwritten digits: show the trained network, or train a new one.",
+        allow_abbrev=False,
+    )
+    either = argparse.BooleanOptionalAction
+    parser.add_argument(
+        "--train-model",
+        action=either,
+        default=train_model,
+        help=f"train a network, instead of loading the trained one (default: {train_model})",
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="PATH",
+        default=PROJECT / "trained_model.npz",
+        help="file to load the network from, or to save it to (default: trained_model.npz)",
+    )
+    parser.add_argument(
+        "--plots-dir",
+        type=Path,
+        metavar="DIR",
+        default=PROJECT / "plots",
+        help="folder for the pictures (default: plots)",
+    )
+    parser.add_argument(
+        "--show-plots",
+        action=either,
+        default=True,
+        help="open the pictures in windows at the end, if there is a display (default: True)",
+    )
+    training = parser.add_argument_group("training options, from config.py")
+    meanings = dict(re.findall(r"^(\w+) = .*  # (.+)$", inspect.getsource(config), re.MULTILINE))
+    for name, value in settings.items():
+        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        training.add_argument(
+            option_name(name),
+            type=option_type(name, config.allowed[name]),
+            metavar="X",
+            default=argparse.SUPPRESS,
+            help=f"{meanings[name]}: {range_text(*config.allowed[name])} (default: {shown})",
+        )
+    options = vars(parser.parse_args(arguments))
+    overrides = {name: options.pop(name) for name in settings if name in options}
+    if overrides and not options["train_model"]:
+        names = ", ".join(map(option_name, overrides))
+        parser.error(f"{names}: only for training, so add --train-model")
+    return SimpleNamespace(**options), SimpleNamespace(**settings | overrides)
+
+
+def read_config():
+    """Import config.py; return the module and its settings by name, all within their ranges."""
+    try:
+        config = importlib.import_module("config")
+    except Exception as error:  # whatever can be typed into a Python file
+        raise UserError(f"config.py: {error}") from error
+    settings = {}
+    for name, (kind, lowest, highest) in config.allowed.items():
+        if not hasattr(config, name):
+            raise UserError(f"config.py: {name} is missing")
+        value = getattr(config, name)
+        if not is_allowed(value, kind, lowest, highest):
+            text = range_text(kind, lowest, highest)
+            raise UserError(f"config.py: {name} = {value!r}: it must be {text}")
+        settings[name] = value
+    return config, settings
+
+
+def is_allowed(value, kind, lowest, highest):
+    """Whether a value has the type `kind` and lies from lowest to highest (or all its entries)."""
+    if kind is tuple:
+        return (
+            isinstance(value, tuple)
+            and len(value) > 0
+            and all(is_allowed(entry, int, lowest, highest) for entry in value)
+        )
+    types = (int, float) if kind is float else kind
+    return isinstance(value, types) and not isinstance(value, bool) and lowest <= value <= highest
+
+
+def range_text(kind, lowest, highest):
+    """The range in words, for help and errors."""
+    if kind is float:
+        return f"a number from {lowest:g} to {highest:g}"
+    if kind is tuple:
+        return f"whole numbers from {lowest} to {highest}, separated by commas"
+    return f"a whole number from {lowest} to {highest}"
+
+
+def option_name(name):
+    """The option that overrides a setting: --batch-size for batch_size."""
+    return "--" + name.replace("_", "-")
+
+
+def option_type(name, allowed):
+    """The function that turns an option's text into the value of a setting, or refuses it."""
+    kind = allowed[0]
+
+    def convert(text):
+        try:
+            value = tuple(map(int, text.split(","))) if kind is tuple else kind(text)
+        except ValueError:
+            value = None
+        if value is None or not is_allowed(value, *allowed):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {range_text(*allowed)}")
+        return value
+
+    return convert

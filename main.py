@@ -1,0 +1,81 @@
+"""Read handwritten digits with a multi-layer perceptron, written by hand in NumPy.
+
+    python main.py                  show how well the trained network reads the MNIST test digits
+    python main.py --train-model    train a new one first
+
+It prints the accuracy on the 10,000 test images and saves six pictures in plots/.
+"""
+
+import sys
+
+import numpy as np
+
+from command_line import parse_command_line
+from data_preprocessing import load_mnist, preprocess
+from save_load import load_model, save_model
+from train import train
+from utils import UserError, check_writable
+
+train_model = False  # True: train a new network; False: load the trained one
+
+
+def main():
+    options, settings = parse_command_line(train_model)
+
+    # 1. Load and preprocess MNIST
+    training_images, training_labels, test_images, test_labels = load_mnist()
+    X_test = preprocess(test_images)
+
+    # 2. Train a network, or load the trained one
+    if options.train_model:
+        for path in (options.model, options.plots_dir / "loss.png"):
+            check_writable(path)  # better known now than after the training
+        X_train = preprocess(training_images)
+        network, history = train((X_train, training_labels), (X_test, test_labels), settings)
+        save_model(options.model, network, history, settings)
+        print(f"Saved the network in {options.model}.")
+    else:
+        network, history, settings = load_model(options.model)
+
+    # 3. Plot the loss and accuracy history
+    import evaluation  # not before it is needed: matplotlib and scikit-learn take seconds to import
+
+    held_out = "validation" if settings.validation_size else "test"
+    figures = {
+        "loss.png": evaluation.plot_history(history, "loss", held_out),
+        "accuracy.png": evaluation.plot_history(history, "accuracy", held_out),
+    }
+
+    # 4. Evaluate the accuracy on the test images
+    probabilities = network.predict_proba(X_test)
+    confusions = evaluation.count_confusions(test_labels, probabilities.argmax(axis=1))
+    print(evaluation.report(confusions))
+
+    # 5. Confusion matrix
+    figures["confusion_matrix.png"] = evaluation.plot_confusion_matrix(confusions)
+
+    # 6. Sample predictions, the most confident mistakes, and what the network looks for
+    sample = np.random.default_rng(settings.seed).choice(len(test_images), 25, replace=False)
+    figures["predictions.png"] = evaluation.plot_predictions(
+        test_images, test_labels, probabilities, sample, "Random test digits"
+    )
+    mistakes = evaluation.most_confident_mistakes(test_labels, probabilities)
+    figures["mistakes.png"] = evaluation.plot_predictions(
+        test_images, test_labels, probabilities, mistakes, "The most confident mistakes"
+    )
+    figures["weights.png"] = evaluation.plot_weights(network.weights[0])
+
+    evaluation.save_figures(figures, options.plots_dir)
+    print(f"Saved {len(figures)} pictures in {options.plots_dir}.")
+    if options.show_plots:
+        evaluation.show_figures()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted; nothing is changed", file=sys.stderr)
+        sys.exit(130)
