@@ -1,0 +1,63 @@
+"""What several test files need."""
+
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+os.environ["MPLBACKEND"] = "Agg"  # no windows, here and in the programs the tests start
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+from data_preprocessing import load_mnist, preprocess
+from model import CLASSES, INPUTS, MultilayerPerceptron
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """MNIST itself: training images, training labels, test images, test labels."""
+    return load_mnist()
+
+
+@pytest.fixture(scope="session")
+def inputs(mnist):
+    """MNIST as the network takes it: X_train, training labels, X_test, test labels."""
+    training_images, training_labels, test_images, test_labels = mnist
+    return preprocess(training_images), training_labels, preprocess(test_images), test_labels
+
+
+@pytest.fixture
+def settings():
+    """Settings for plain mini-batch gradient descent; a test overwrites what it is about."""
+    return SimpleNamespace(
+        alpha=0.01,
+        number_of_epochs=1,
+        batch_size=32,
+        hidden_layers=(128,),
+        l2=0.0,
+        validation_size=0,
+        seed=0,
+    )
+
+
+@pytest.fixture
+def batch():
+    """A made-up batch X (16, 784), float64, half of its pixels paper, and labels (16,)."""
+    random_generator = np.random.default_rng(1)
+    X = random_generator.random((16, INPUTS)) * random_generator.integers(0, 2, (16, INPUTS))
+    return X, random_generator.integers(0, CLASSES, 16)
+
+
+@pytest.fixture
+def make_network():
+    """Function that makes an initialised network."""
+
+    def make(hidden_layers=(128,), dtype=np.float32, seed=2):
+        network = MultilayerPerceptron(hidden_layers, dtype)
+        network.initialise(np.random.default_rng(seed))
+        # not 0, so that a mistake in the biases shows
+        for b in network.biases:
+            b[...] = 0.1 * np.random.default_rng(seed).standard_normal(b.shape)
+        return network
+
+    return make

