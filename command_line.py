@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from utils import UserError
 
 PROJECT = Path(__file__).parent
+SEEDS = (int, 1, 1000)  # how many networks --seeds may train
 
 
 def parse_command_line(train_model, arguments=None):
@@ -17,7 +18,7 @@ def parse_command_line(train_model, arguments=None):
 
     train_model: default of --train-model. arguments: list of str, by default sys.argv[1:].
 
-    Returns two namespaces: the options train_model, model, plots_dir and show_plots, and the
+    Returns two namespaces: the options (train_model, seeds, model, plots_dir, show_plots) and the
     settings of config.py. Raises UserError if config.py or train_model holds a wrong value. A
     wrong option ends the program with a usage line and exit status 2.
     """
@@ -35,6 +36,14 @@ def parse_command_line(train_model, arguments=None):
         action=either,
         default=train_model,
         help=f"train a network, instead of loading the trained one (default: {train_model})",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=option_type(SEEDS),
+        metavar="N",
+        default=1,
+        help="train N networks that differ in their seed, as many at once as there are cores, and "
+        f"keep the first: {range_text(*SEEDS)} (default: 1)",
     )
     parser.add_argument(
         "--model",
@@ -59,18 +68,20 @@ def parse_command_line(train_model, arguments=None):
     training = parser.add_argument_group("training options, from config.py")
     meanings = dict(re.findall(r"^(\w+) = .*  # (.+)$", inspect.getsource(config), re.MULTILINE))
     for name, value in settings.items():
+        if isinstance(value, bool):
+            form = {"action": either, "help": meanings[name]}
+        else:
+            allowed = config.allowed[name]
+            form = {"type": option_type(allowed), "metavar": "X"}
+            form["help"] = f"{meanings[name]}: {range_text(*allowed)}"
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        training.add_argument(
-            option_name(name),
-            type=option_type(name, config.allowed[name]),
-            metavar="X",
-            default=argparse.SUPPRESS,
-            help=f"{meanings[name]}: {range_text(*config.allowed[name])} (default: {shown})",
-        )
+        form["help"] += f" (default: {shown})"
+        training.add_argument(option_name(name), default=argparse.SUPPRESS, **form)
     options = vars(parser.parse_args(arguments))
     overrides = {name: options.pop(name) for name in settings if name in options}
-    if overrides and not options["train_model"]:
-        names = ", ".join(map(option_name, overrides))
+    training_only = [*overrides, "seeds"] if options["seeds"] > 1 else [*overrides]
+    if training_only and not options["train_model"]:
+        names = ", ".join(map(option_name, training_only))
         parser.error(f"{names}: only for training, so add --train-model")
     return SimpleNamespace(**options), SimpleNamespace(**settings | overrides)
 
@@ -101,12 +112,16 @@ def is_allowed(value, kind, lowest, highest):
             and len(value) > 0
             and all(is_allowed(entry, int, lowest, highest) for entry in value)
         )
+    if kind is not bool and isinstance(value, bool):  # Python's True is an int, too
+        return False
     types = (int, float) if kind is float else kind
-    return isinstance(value, types) and not isinstance(value, bool) and lowest <= value <= highest
+    return isinstance(value, types) and lowest <= value <= highest
 
 
 def range_text(kind, lowest, highest):
     """The range in words, for help and errors."""
+    if kind is bool:
+        return "True or False"
     if kind is float:
         return f"a number from {lowest:g} to {highest:g}"
     if kind is tuple:
@@ -119,7 +134,7 @@ def option_name(name):
     return "--" + name.replace("_", "-")
 
 
-def option_type(name, allowed):
+def option_type(allowed):
     """The function that turns an option's text into the value of a setting, or refuses it."""
     kind = allowed[0]
 

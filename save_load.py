@@ -12,6 +12,7 @@ from train import HISTORY
 from utils import UserError, atomic_write
 
 FORMAT_VERSION = 1
+PREPROCESSING = {"deskew": bool}  # the settings that images to be read need, too
 
 
 def save_model(path, network, history, settings):
@@ -25,8 +26,8 @@ def save_model(path, network, history, settings):
     description = {
         "format_version": FORMAT_VERSION,
         "layer_sizes": network.layer_sizes,
-        "preprocessing": {"scale": "pixels from 0 to 1"},
-        "settings": vars(settings),
+        "preprocessing": {name: getattr(settings, name) for name in PREPROCESSING},
+        "settings": {k: value for k, value in vars(settings).items() if k not in PREPROCESSING},
     }
     arrays = parameter_arrays(network) | history | {"description": json.dumps(description)}
     with atomic_write(path) as file:
@@ -81,7 +82,11 @@ def unpack(arrays):
     for name, parameters in parameter_arrays(network).items():
         parameters[...] = arrays[name]
     history = {name: arrays[name] for name in HISTORY}
-    return network, history, SimpleNamespace(**description["settings"])
+    return (
+        network,
+        history,
+        SimpleNamespace(**description["settings"] | description["preprocessing"]),
+    )
 
 
 def read_description(arrays):
@@ -97,12 +102,12 @@ def read_description(arrays):
     for key, kind in (("layer_sizes", list), ("preprocessing", dict), ("settings", dict)):
         if not isinstance(description.get(key), kind):
             raise ValueError(f"{key} is missing from the description, or of the wrong type")
+    if not isinstance(description["preprocessing"].get("deskew"), bool):
+        raise ValueError("deskew is missing from the preprocessing, or neither true nor false")
     for key in ("seed", "validation_size"):
-        if (
-            not isinstance(description["settings"].get(key), int)
-            or description["settings"][key] < 0
-        ):
-            raise ValueError(f"the setting {key} is missing, or not a whole number from 0")
+        value = description["settings"].get(key)
+        if not isinstance(value, int) or value < 0:
+            raise ValueError(f"{key} is missing from the settings, or not a whole number from 0")
     sizes = description["layer_sizes"]
     if len(sizes) < 2 or sizes[0] != INPUTS or sizes[-1] != CLASSES:
         raise ValueError(f"layer sizes {sizes}, which do not lead from {INPUTS} to {CLASSES}")

@@ -1,100 +1,164 @@
-"""Mini-batch gradient descent: shuffling, update, history, progress."""
+"""Mini-batch gradient descent: shuffling, schedule, update, history, progress."""
 
+import itertools
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
+from augmentation import distorted_epochs
+from data_preprocessing import preprocess
 from model import MultilayerPerceptron, score
 from utils import UserError
 
 HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
 
 
-def train(training, test, settings):
-    """Train a new network; return it and how the training went, epoch by epoch.
+def train(training, test, settings, show_progress=True):
+    """Train a new network; return it and its history.
 
-    training, test: (X, labels), X (n, 784) float32 and labels (n,) integers. The last
+    training, test: (images, labels), images (n, 28, 28) uint8 and labels (n,) integers. The last
         validation_size training images, or the test images if that is 0, are held out: the
         network is evaluated on them after every epoch and never learns from them.
     settings: the settings of config.py. Their seed settles every random choice.
+    show_progress: on a terminal a progress bar, elsewhere a line an epoch.
 
-    Returns the network and its history, as `gradient_descent` does. Raises what that raises.
-    """
-    seeds = np.random.SeedSequence(settings.seed).spawn(2)
-    initialisation, shuffling = map(np.random.default_rng, seeds)
-    network = MultilayerPerceptron(settings.hidden_layers)
-    network.initialise(initialisation)
-    held_out = test
-    if settings.validation_size:
-        held_out = tuple(array[-settings.validation_size :] for array in training)
-        training = tuple(array[: -settings.validation_size] for array in training)
-    return network, gradient_descent(network, training, held_out, shuffling, settings)
-
-
-# The matrices of one batch are so small that handing them to several BLAS threads and waiting for
-# the last one often costs more than the work itself: many times more on machines with many cores,
-# or when other programs keep a core busy.
-@threadpool_limits.wrap(limits=1, user_api="blas")
-def gradient_descent(network, training, held_out, random_generator, settings):
-    """Train a network in place by mini-batch gradient descent; return its history.
-
-    Every epoch goes once through the training images in a new random order, the last short batch
-    included, and updates all parameters after each batch: parameters -= alpha * gradient.
-
-    Returns the history, a dictionary of (number_of_epochs,) float64 arrays: training_loss and
-    training_accuracy, means over an epoch's images as each was met, and held_out_loss and
-    held_out_accuracy, after the epoch. Losses include the L2 penalty; accuracies are 0 to 1.
+    The history is a dictionary of (number_of_epochs,) float64 arrays: training_loss and
+    training_accuracy, means over an epoch's images as the network met each of them, and
+    held_out_loss and held_out_accuracy, after the epoch. Losses include the L2 penalty;
+    accuracies are from 0 to 1.
 
     Raises UserError if the loss or a parameter stops being finite.
     """
-    from tqdm import tqdm  # not before it is needed
+    held_out = test
+    if settings.validation_size:
+        held_out = [array[-settings.validation_size :] for array in training]
+        training = [array[: -settings.validation_size] for array in training]
+    X, X_held_out = (preprocess(images, settings.deskew) for images, _ in (training, held_out))
+    labels, held_out_labels = training[1], held_out[1]
+
+    seeds = np.random.SeedSequence(settings.seed).spawn(3)
+    initialisation, shuffling, augmentation = map(np.random.default_rng, seeds)
+    network = MultilayerPerceptron(settings.hidden_layers)
+    network.initialise(initialisation)
+    if settings.augment:
+        X_epochs = distorted_epochs(X, augmentation, settings.number_of_epochs)
+    else:
+        X_epochs = itertools.repeat(X, settings.number_of_epochs)
 
     history = {name: np.empty(settings.number_of_epochs) for name in HISTORY}
     on_terminal = sys.stderr.isatty()
-    epochs = range(1, settings.number_of_epochs + 1)
-    bar = tqdm(epochs, "Training", unit="epoch", disable=not on_terminal)
-    for epoch in bar:
-        start = time.perf_counter()
-        with np.errstate(over="ignore", invalid="ignore"):  # checked, and reported once, below
-            figures = (
-                *run_epoch(network, *training, random_generator, settings),
-                *network.evaluate(*held_out, settings.l2),
-            )
-        if not np.isfinite([*figures, network.parameters.sum()]).all():
-            raise UserError(
-                f"the loss is no longer finite in epoch {epoch}, with the learning rate "
-                f"alpha = {settings.alpha:g}; nothing was saved; try a smaller alpha"
-            )
-        for name, figure in zip(HISTORY, figures):
-            history[name][epoch - 1] = figure
-        loss, accuracy, held_out_loss, held_out_accuracy = figures
-        if on_terminal:
-            bar.set_postfix(loss=f"{loss:.4f}", accuracy=f"{held_out_accuracy:.2%}")
-        else:
-            print(
-                f"epoch {epoch}/{settings.number_of_epochs}: "
-                f"training loss {loss:.4f}, accuracy {accuracy:.2%}; "
-                f"held-out loss {held_out_loss:.4f}, accuracy {held_out_accuracy:.2%}; "
-                f"{time.perf_counter() - start:.2f} s",
-                flush=True,
-            )
-    return history
+    epochs = tqdm(
+        gradient_descent(network, X_epochs, labels, shuffling, settings),
+        desc="Training",
+        total=settings.number_of_epochs,
+        unit="epoch",
+        disable=not (show_progress and on_terminal),
+    )
+    start = time.perf_counter()
+    # The products of one small batch take microseconds: sharing each out among the threads of BLAS
+    # costs more than it saves, and many times more where other programs keep the cores busy.
+    # Overflow in a diverging run is no warning on the screen, but the error below.
+    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
+        for epoch, figures in enumerate(epochs, start=1):
+            figures += network.evaluate(X_held_out, held_out_labels, settings.l2)
+            if not np.isfinite([*figures, network.parameters.sum()]).all():
+                raise UserError(
+                    f"the loss is no longer finite in epoch {epoch}, with the learning rate "
+                    f"alpha = {settings.alpha:g}: nothing is saved; try a smaller alpha"
+                )
+            for name, figure in zip(HISTORY, figures):
+                history[name][epoch - 1] = figure
+            loss, accuracy, held_out_loss, held_out_accuracy = figures
+            epochs.set_postfix(loss=f"{loss:.4f}", accuracy=f"{held_out_accuracy:.2%}")
+            if show_progress and not on_terminal:
+                print(
+                    f"epoch {epoch}/{settings.number_of_epochs}: "
+                    f"training loss {loss:.4f}, accuracy {accuracy:.2%}; "
+                    f"held-out loss {held_out_loss:.4f}, accuracy {held_out_accuracy:.2%}; "
+                    f"{(time.perf_counter() - start) / epoch:.2f} s an epoch",
+                    flush=True,
+                )
+    return network, history
 
 
-def run_epoch(network, X, labels, random_generator, settings):
-    """One pass over X (n, inputs) and labels (n,); returns the mean loss and the accuracy."""
-    order = random_generator.permutation(len(X))
-    inputs = np.empty((min(settings.batch_size, len(X)), X.shape[1]), X.dtype)
-    cross_entropy = correct = 0
-    for start in range(0, len(X), settings.batch_size):
-        batch = order[start : start + settings.batch_size]
-        # mode="clip" lets NumPy write straight into `out`; the indices are always in range
-        X_batch = np.take(X, batch, axis=0, out=inputs[: len(batch)], mode="clip")
-        log_P = network.backward(X_batch, labels[batch], settings.l2, scale=settings.alpha)
-        network.parameters -= network.gradient
-        batch_cross_entropy, batch_correct = score(log_P, labels[batch])
-        cross_entropy += batch_cross_entropy
-        correct += batch_correct
-    return cross_entropy / len(X) + network.penalty(settings.l2), correct / len(X)
+def seed_study(training, test, settings, number_of_seeds):
+    """Train networks that differ in their seed alone; print how well each reads in the end.
+
+    As many are trained at once as there are cores, or workers where `joblib.parallel_config` has
+    set a cluster. Arguments as for `train`. Returns the first network and its history.
+    """
+    import joblib  # takes a while to import, and is needed here alone
+
+    seeds = range(settings.seed, settings.seed + number_of_seeds)
+    variants = [SimpleNamespace(**vars(settings) | {"seed": seed}) for seed in seeds]
+    results = joblib.Parallel(n_jobs=-1, return_as="generator")(
+        joblib.delayed(train)(training, test, variant, show_progress=False) for variant in variants
+    )
+    accuracies = []
+    for seed, (network, history) in zip(seeds, results):
+        accuracies.append(history["held_out_accuracy"][-1])
+        print(f"seed {seed}: accuracy {accuracies[-1]:.2%}", flush=True)
+        if seed == settings.seed:
+            first = network, history
+    print(
+        f"{number_of_seeds} seeds: mean accuracy {np.mean(accuracies):.3%}, "
+        f"standard deviation {np.std(accuracies, ddof=1):.3%}"
+    )
+    return first
+
+
+def gradient_descent(network, X_epochs, labels, random_generator, settings):
+    """Train a network in place by mini-batch gradient descent.
+
+    Every epoch goes once through the images in a new random order, the last short batch included,
+    and updates all parameters after each batch:
+
+        velocity = momentum * velocity + alpha * gradient
+        parameters -= velocity
+
+    X_epochs: iterable of number_of_epochs arrays (n, 784), the network inputs of each epoch.
+    labels: (n,) integers. random_generator: a numpy.random.Generator, for the shuffling.
+
+    Yields, after each epoch, the mean loss and the accuracy over the images as they were met.
+    """
+    batch_size = min(settings.batch_size, len(labels))
+    starts = range(0, len(labels), batch_size)
+    steps = len(starts) * settings.number_of_epochs
+    step = 0
+    velocity = np.zeros_like(network.parameters)
+    for X in X_epochs:
+        order = random_generator.permutation(len(labels))
+        cross_entropy = correct = 0
+        X_batch = np.empty((batch_size, X.shape[1]), X.dtype)
+        for start in starts:
+            batch = order[start : start + batch_size]
+            X_batch = X_batch[: len(batch)]  # the last one may be short
+            # mode="clip" makes NumPy write straight into `out`; no index is ever out of range
+            np.take(X, batch, axis=0, out=X_batch, mode="clip")
+            alpha = learning_rate(step / steps, settings)
+            log_P = network.backward(X_batch, labels[batch], settings.l2, scale=alpha)
+            if settings.momentum:
+                velocity *= settings.momentum
+                velocity += network.gradient
+                network.parameters -= velocity
+            else:
+                network.parameters -= network.gradient
+            step += 1
+            batch_cross_entropy, batch_correct = score(log_P, labels[batch])
+            cross_entropy += batch_cross_entropy
+            correct += batch_correct
+        yield cross_entropy / len(labels) + network.penalty(settings.l2), correct / len(labels)
+
+
+def learning_rate(progress, settings):
+    """alpha, and in the last `decay` of the training less and less of it, in a line down to 0.
+
+    progress: share of the steps that are done, from 0 to 1.
+    """
+    if not settings.decay:
+        return settings.alpha
+    return settings.alpha * min(1, (1 - progress) / settings.decay)

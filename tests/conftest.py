@@ -9,7 +9,7 @@ import pytest
 os.environ["MPLBACKEND"] = "Agg"  # no windows, here and in the programs the tests start
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
-from data_preprocessing import load_mnist, preprocess
+from data_preprocessing import load_mnist
 from model import CLASSES, INPUTS, MultilayerPerceptron
 
 
@@ -17,13 +17,6 @@ from model import CLASSES, INPUTS, MultilayerPerceptron
 def mnist():
     """MNIST itself: training images, training labels, test images, test labels."""
     return load_mnist()
-
-
-@pytest.fixture(scope="session")
-def inputs(mnist):
-    """MNIST as the network takes it: X_train, training labels, X_test, test labels."""
-    training_images, training_labels, test_images, test_labels = mnist
-    return preprocess(training_images), training_labels, preprocess(test_images), test_labels
 
 
 @pytest.fixture
@@ -35,6 +28,10 @@ def settings():
         batch_size=32,
         hidden_layers=(128,),
         l2=0.0,
+        momentum=0.0,
+        decay=0.0,
+        deskew=False,
+        augment=False,
         validation_size=0,
         seed=0,
     )
@@ -61,3 +58,9 @@ def make_network():
         return network
 
     return make
+
+
+@pytest.fixture
+def few(mnist):
+    """The first 500 training images and their labels."""
+    return mnist[0][:500], mnist[1][:500]

@@ -17,6 +17,7 @@ def test_without_options_everything_is_as_config_says():
     assert vars(settings) == {name: getattr(config, name) for name in SETTINGS}
     assert vars(options) == {
         "train_model": False,
+        "seeds": 1,
         "model": PROJECT / "trained_model.npz",
         "plots_dir": PROJECT / "plots",
         "show_plots": True,
@@ -41,16 +42,25 @@ def test_every_setting_can_be_overridden():
         "batch_size": ("8", 8),
         "hidden_layers": ("500,150", (500, 150)),
         "l2": ("1e-4", 1e-4),
+        "momentum": ("0.5", 0.5),
+        "decay": ("1", 1.0),
         "validation_size": ("100", 100),
         "seed": ("3", 3),
     }
-    assert list(texts) == SETTINGS
+    switches = {"deskew", "augment"}
+    assert {*texts, *switches} == set(SETTINGS)
     for name, (text, value) in texts.items():
         option = "--" + name.replace("_", "-")
         settings = parse_command_line(True, [option, text])[1]
         assert getattr(settings, name) == value and type(getattr(settings, name)) is type(value)
         others = vars(settings) | {name: getattr(config, name)}
         assert others == {name: getattr(config, name) for name in SETTINGS}
+
+
+@pytest.mark.parametrize("name", ["deskew", "augment"])
+def test_switches(name):
+    assert getattr(parse_command_line(True, [f"--{name}"])[1], name) is True
+    assert getattr(parse_command_line(True, [f"--no-{name}"])[1], name) is False
 
 
 def test_train_model_can_be_switched_on_and_off():
@@ -65,6 +75,9 @@ REFUSED = {
     "--number-of-epochs": (["0", "-5", "1e3"], "whole number from 1 to"),
     "--hidden-layers": (["0", "abc", "4097", "128,", "", "128,0"], "from 1 to 4096"),
     "--l2": (["-1e-9", "nan", "2"], "a number from 0 to 1"),
+    "--momentum": (["1", "-0.1", "nan", "heavy"], "a number from 0 to 0.999"),
+    "--decay": (["1.1", "-1"], "a number from 0 to 1"),
+    "--seeds": (["0", "-1", "two", "1001"], "a whole number from 1 to 1000"),
     "--validation-size": (["60000", "-1"], "from 0 to 59999"),
     "--seed": (["-1", "4294967296", "x"], "from 0 to 4294967295"),
 }
@@ -83,7 +96,8 @@ def test_a_wrong_value_is_refused_with_the_range(capsys, option, text):
 
 
 def test_every_setting_has_refusals():
-    assert {option[2:].replace("-", "_") for option in REFUSED} == set(SETTINGS)
+    names = {option[2:].replace("-", "_") for option in REFUSED}
+    assert names == {*SETTINGS, "seeds"} - {"deskew", "augment"}
 
 
 @pytest.mark.parametrize("arguments", [["--alhpa", "1"], ["--alph", "1"], ["digits.png"]])
@@ -94,11 +108,14 @@ def test_unknown_options_are_refused(capsys, arguments):
     assert "unrecognized arguments" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", [*SETTINGS, "seeds"])
 def test_training_options_without_training_are_refused(capsys, name):
     option = "--" + name.replace("_", "-")
+    value = [] if name in ("deskew", "augment") else ["0.5" if name == "momentum" else "2"]
+    if name in ("l2", "decay"):
+        value = ["1"]
     with pytest.raises(SystemExit) as exit:
-        parse_command_line(False, [option, "1"])
+        parse_command_line(False, [option, *value])
     assert exit.value.code == 2
     assert f"{option}: only for training, so add --train-model" in capsys.readouterr().err
 
@@ -117,6 +134,8 @@ def test_training_options_without_training_are_refused(capsys, name):
         ("hidden_layers", (128, 0), "whole numbers from 1 to 4096"),
         ("validation_size", 60_000, "a whole number from 0 to 59999"),
         ("seed", None, "a whole number"),
+        ("deskew", 1, "True or False"),
+        ("augment", "yes", "True or False"),
     ],
 )
 def test_a_wrong_value_in_config_is_an_error(monkeypatch, name, value, range_in_words):
@@ -152,12 +171,11 @@ def test_help_shows_every_option_with_meaning_and_default(tmp_path):
         env={"COLUMNS": "500"},
         check=True,
     ).stdout
+    described = dict(re.findall(r"^  --([\w-]+)(.*(?:\n {4}.*)*)", help, re.MULTILINE))
     for name in SETTINGS:
-        (line,) = (line for line in help.splitlines() if "--" + name.replace("_", "-") in line)
         value = getattr(config, name)
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        assert f"(default: {shown})" in line
         comment = re.search(rf"^{name} = .*  # (.*)$", inspect.getsource(config), re.MULTILINE)
-        assert comment[1] in line
-    for option in ("--train-model, --no-train-model", "--model", "--plots-dir", "--show-plots"):
-        assert option in help
+        text = described[name.replace("_", "-")]
+        assert comment[1] in text and f"(default: {shown})" in text
+    assert {"train-model", "seeds", "model", "plots-dir", "show-plots"} < described.keys()

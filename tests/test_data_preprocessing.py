@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import data_preprocessing
-from data_preprocessing import ARRAYS, load_mnist, preprocess, verify
+from data_preprocessing import ARRAYS, deskewed, load_mnist, preprocess, verify
 from utils import UserError
 
 KERAS, PACKAGE_INDEX = data_preprocessing.SOURCES
@@ -168,7 +168,74 @@ def test_the_cache_is_the_bytes_of_the_arrays(set_sources, empty_cache, mnist):
 
 
 def test_preprocess():
-    images = np.array([[[0, 255], [51, 102]]], np.uint8)
-    X = preprocess(images)
-    assert X.dtype == np.float32 and X.shape == (1, 4)
-    np.testing.assert_allclose(X, [[0, 1, 0.2, 0.4]], rtol=1e-6)
+    images = np.zeros((2, 28, 28), np.uint8)
+    images[1, 0, :3] = [255, 51, 102]
+    X = preprocess(images, deskew=False)
+    assert X.dtype == np.float32 and X.shape == (2, 784)
+    np.testing.assert_allclose(X[1, :4], [1, 0.2, 0.4, 0], rtol=1e-6)
+    assert not X[0].any() and not X[1, 3:].any()
+
+
+def moments(image):
+    """Centre of mass (row, column), slant, and standard deviations (row, column) of the ink."""
+    rows, columns = np.mgrid[:28, :28]
+    row, column = np.average(rows, weights=image), np.average(columns, weights=image)
+    r, c = rows - row, columns - column
+    r_r, r_c, c_c = (np.average(product, weights=image) for product in (r * r, r * c, c * c))
+    return (row, column), r_c / r_r, np.sqrt([r_r, c_c])
+
+
+def bar(slant, middle=(13.5, 13.5), height=16, width=4):
+    """A straight stroke that leans by `slant` columns a row, as (28, 28) float32."""
+    rows, columns = np.mgrid[:28, :28].astype(np.float32)
+    r, c = rows - middle[0], columns - middle[1] - slant * (rows - middle[0])
+    edge = np.minimum((width + 1) / 2 - abs(c), (height + 1) / 2 - abs(r))
+    return np.clip(edge, 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("slant", [-0.6, -0.2, 0, 0.4])
+def test_a_slanted_digit_comes_back_upright(slant):
+    image = bar(slant)
+    assert moments(image)[1] == pytest.approx(slant, abs=0.02)
+    assert moments(deskewed(image[None])[0])[1] == pytest.approx(0, abs=0.02)
+    upright = deskewed(bar(0)[None])[0]
+    np.testing.assert_allclose(deskewed(image[None])[0], upright, atol=0.35)
+
+
+@pytest.mark.parametrize("middle", [(10, 13.5), (13.5, 17), (17.3, 9.1)])
+def test_a_digit_comes_to_the_middle(middle):
+    np.testing.assert_allclose(moments(deskewed(bar(0.2, middle)[None])[0])[0], 13.5, atol=0.05)
+
+
+def test_sizes_come_half_way_to_the_standard():
+    image = bar(0, height=8, width=8)
+    before, after = moments(image)[2], moments(deskewed(image[None])[0])[2]
+    standard = [data_preprocessing.INK_HEIGHT, data_preprocessing.INK_WIDTH]
+    np.testing.assert_allclose(after, np.sqrt(before * standard), rtol=0.03)
+
+
+def test_deskewing_real_digits(mnist):
+    images = mnist[0][:200] / np.float32(255)
+    results = deskewed(images)
+    assert results.dtype == np.float32 and results.shape == images.shape
+    assert results.min() >= 0 and results.max() <= 1 + 1e-6
+    slants = [moments(image)[1] for image in images], [moments(image)[1] for image in results]
+    assert np.abs(slants[1]).mean() < 0.05 * np.abs(slants[0]).mean()
+    X = preprocess(mnist[0][:200], deskew=True)
+    np.testing.assert_allclose(X, results.reshape(200, -1), atol=1e-5)
+
+
+def test_deskewing_is_one_image_at_a_time(mnist):
+    together = preprocess(mnist[0][:2100], deskew=True)
+    alone = preprocess(mnist[0][2050:2051], deskew=True)
+    np.testing.assert_allclose(together[2050], alone[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("pixels", [[], [(0, 0)], [(13, 5)], [(27, 27), (0, 0)]])
+def test_deskewing_what_is_no_digit(pixels):
+    images = np.zeros((1, 28, 28), np.uint8)
+    for pixel in pixels:
+        images[0][pixel] = 255
+    with np.errstate(all="raise", under="ignore"):
+        X = preprocess(images, deskew=True)
+    assert np.isfinite(X).all() and bool(pixels) == (X.max() > 0.1)

@@ -37,7 +37,7 @@ def test_round_trip(tmp_path, make_network, batch, history, settings, hidden_lay
     assert loaded_history.keys() == history.keys()
     for name, values in history.items():
         np.testing.assert_array_equal(loaded_history[name], values)
-    assert loaded_settings.alpha == 0.125
+    assert loaded_settings.alpha == 0.125 and loaded_settings.deskew is False
     assert tuple(loaded_settings.hidden_layers) == hidden_layers
     assert os.listdir(tmp_path) == ["m.npz"]
 
@@ -48,6 +48,7 @@ def test_the_file_is_plain_arrays_and_json(saved):
         description = json.loads(str(archive["description"]))
     assert description["format_version"] == 1
     assert description["layer_sizes"] == [784, 7, 10]
+    assert description["preprocessing"] == {"deskew": False}
     assert description["settings"]["batch_size"] == 32
 
 
@@ -108,7 +109,11 @@ FAULTS = {
     "no settings": (lambda path: rewrite_description(path, settings=3), "settings is missing"),
     "strange seed": (
         lambda path: rewrite_description(path, settings={"seed": "x", "validation_size": 0}),
-        "seed is missing, or not a whole number",
+        "seed is missing from the settings, or not a whole number",
+    ),
+    "strange preprocessing": (
+        lambda path: rewrite_description(path, preprocessing={"deskew": "a little"}),
+        "deskew is missing from the preprocessing, or neither",
     ),
     "description is not JSON": (
         lambda path: rewrite(path, description=np.array("{")),

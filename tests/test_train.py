@@ -1,23 +1,24 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from data_preprocessing import preprocess
-from train import gradient_descent, train
+from train import gradient_descent, learning_rate, seed_study, train
 from utils import UserError
 
 
 def test_a_network_learns_100_images_by_heart(mnist, settings):
-    few = preprocess(mnist[0][:100]), mnist[1][:100]
+    few = mnist[0][:100], mnist[1][:100]
     settings.alpha, settings.number_of_epochs = 0.1, 100
     network, history = train(few, few, settings)
-    assert network.evaluate(*few)[1] == 1
+    assert network.evaluate(preprocess(few[0], deskew=False), few[1])[1] == 1
     assert history["held_out_accuracy"][-1] == 1
 
 
-def test_one_epoch_on_mnist(inputs, settings):
-    X_train, training_labels, X_test, test_labels = inputs
-    network, history = train((X_train, training_labels), (X_test, test_labels), settings)
-    loss, accuracy = network.evaluate(X_test, test_labels)
+def test_one_epoch_on_mnist(mnist, settings):
+    network, history = train(mnist[:2], mnist[2:], settings)
+    loss, accuracy = network.evaluate(preprocess(mnist[2], deskew=False), mnist[3])
     assert accuracy > 0.88
     assert history["held_out_accuracy"] == pytest.approx([accuracy], abs=2e-4)
     assert history["held_out_loss"] == pytest.approx([loss], rel=1e-6)
@@ -26,21 +27,57 @@ def test_one_epoch_on_mnist(inputs, settings):
     assert history["training_loss"][0] > loss
 
 
-def test_plain_gradient_descent_is_the_formula(make_network, batch, settings):
+def descend(network, batch, settings, seed=4):
+    """Run gradient descent on one batch of training data; return what it yields."""
+    X_epochs = itertools.repeat(batch[0], settings.number_of_epochs)
+    shuffling = np.random.default_rng(seed)
+    return list(gradient_descent(network, X_epochs, batch[1], shuffling, settings))
+
+
+def test_all_switches_off_is_plain_gradient_descent(make_network, batch, settings):
     X, labels = batch
     network, expected = make_network((9,), np.float64), make_network((9,), np.float64)
-    settings.alpha, settings.batch_size, settings.l2 = 0.3, 5, 0.01
-    settings.number_of_epochs = 2
-    gradient_descent(network, batch, batch, np.random.default_rng(4), settings)
+    settings.alpha, settings.batch_size, settings.number_of_epochs = 0.3, 5, 2
+    descend(network, batch, settings)
 
     shuffling = np.random.default_rng(4)
     for _ in range(2):
         order = shuffling.permutation(16)
         for start in (0, 5, 10, 15):  # batches of 5, 5, 5 and 1
             rows = order[start : start + 5]
-            expected.backward(X[rows], labels[rows], l2=0.01)
+            expected.backward(X[rows], labels[rows])
             expected.parameters -= 0.3 * expected.gradient
     np.testing.assert_allclose(network.parameters, expected.parameters, rtol=1e-12)
+
+
+def test_momentum_decay_and_l2_by_hand(make_network, batch, settings):
+    X, labels = batch
+    network, expected = make_network((9,), np.float64), make_network((9,), np.float64)
+    settings.alpha, settings.momentum, settings.l2, settings.decay = 0.3, 0.9, 0.01, 0.5
+    settings.number_of_epochs = 4
+    descend(network, batch, settings)
+    velocity = 0
+    for alpha in (0.3, 0.3, 0.3, 0.15):  # one batch an epoch; the second half falls to 0
+        expected.backward(X, labels, l2=0.01)
+        velocity = 0.9 * velocity + alpha * expected.gradient
+        expected.parameters -= velocity
+    # the batch is shuffled, and so its sums are rounded otherwise
+    np.testing.assert_allclose(network.parameters, expected.parameters, rtol=1e-9, atol=1e-12)
+
+
+def test_the_reported_loss_includes_the_penalty(make_network, batch, settings):
+    settings.l2, settings.alpha = 0.1, 1e-8
+    network = make_network((9,), np.float64)
+    loss, accuracy = network.evaluate(*batch, l2=0.1)
+    assert descend(network, batch, settings) == [(pytest.approx(loss, rel=1e-5), accuracy)]
+
+
+def test_learning_rate(settings):
+    settings.alpha, settings.decay = 0.5, 0.25
+    rates = [learning_rate(progress, settings) for progress in (0, 0.75, 0.875, 1)]
+    assert rates == [0.5, 0.5, 0.25, 0]
+    settings.decay = 0
+    assert [learning_rate(progress, settings) for progress in (0, 1)] == [0.5, 0.5]
 
 
 def test_every_epoch_sees_every_image_once(monkeypatch, make_network, batch, settings):
@@ -54,29 +91,31 @@ def test_every_epoch_sees_every_image_once(monkeypatch, make_network, batch, set
 
     monkeypatch.setattr(network, "backward", recording_backward)
     settings.batch_size, settings.number_of_epochs = 6, 2
-    X = batch[0]
-    gradient_descent(network, batch, batch, np.random.default_rng(0), settings)
+    descend(network, batch, settings)
     assert [len(part) for part in seen] == [6, 6, 4, 6, 6, 4]
     epochs = [np.concatenate(seen[:3]), np.concatenate(seen[3:])]
     assert not np.array_equal(epochs[0], epochs[1])  # a fresh shuffle
     for epoch in epochs:
-        np.testing.assert_array_equal(np.sort(epoch, axis=0), np.sort(X, axis=0))
+        np.testing.assert_array_equal(np.sort(epoch, axis=0), np.sort(batch[0], axis=0))
 
 
-def test_validation_images_are_held_out(batch, settings):
-    X, labels = batch[0].astype(np.float32), batch[1]
-    X[-4:] = np.nan  # would spoil the training, if they took part in it
-    settings.validation_size, settings.hidden_layers = 4, (3,)
-    with pytest.raises(UserError):  # the loss on the held-out images is not a number
-        train((X, labels), (X[:4], labels[:4]), settings)
-    X[-4:] = X[:4]
-    network, history = train((X, labels), (X[4:8], labels[4:8]), settings)
-    expected = network.evaluate(X[-4:], labels[-4:])[0]
-    assert history["held_out_loss"][-1] == pytest.approx(expected, rel=1e-6)
+def test_validation_images_are_held_out(few, settings):
+    images, labels = few
+    settings.validation_size, settings.hidden_layers = 100, (3,)
+    network, history = train(few, few, settings)
+    loss, _ = network.evaluate(preprocess(images[400:], deskew=False), labels[400:])
+    assert history["held_out_loss"][-1] == pytest.approx(loss, rel=1e-6)
+    changed = images.copy()
+    changed[400:] = 0  # what is held out changes nothing in what is learnt
+    assert train((changed, labels), few, settings)[0].parameters.tolist() == (
+        network.parameters.tolist()
+    )
 
 
-def test_same_seed_same_bits(mnist, settings):
-    few = preprocess(mnist[0][:1000]), mnist[1][:1000]
+@pytest.mark.parametrize("switch", [False, True])
+def test_same_seed_same_bits(few, settings, switch):
+    settings.deskew = settings.augment = switch
+    settings.momentum, settings.number_of_epochs = 0.9 * switch, 3
     first, first_history = train(few, few, settings)
     again, again_history = train(few, few, settings)
     assert first.parameters.tobytes() == again.parameters.tobytes()
@@ -86,28 +125,70 @@ def test_same_seed_same_bits(mnist, settings):
     assert train(few, few, settings)[0].parameters.tobytes() != first.parameters.tobytes()
 
 
-def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(mnist, settings):
-    few = preprocess(mnist[0][:500]), mnist[1][:500]
+@pytest.mark.parametrize("name", ["deskew", "augment"])
+def test_switches_change_the_images(few, settings, name):
+    plain = train(few, few, settings)[1]["training_loss"]
+    setattr(settings, name, True)
+    assert train(few, few, settings)[1]["training_loss"] != plain
+
+
+def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(few, settings):
     settings.alpha = 1e8
     with np.errstate(all="raise", under="ignore"), pytest.raises(UserError) as error:
         train(few, few, settings)
     assert "epoch 1" in str(error.value) and "alpha = 1e+08" in str(error.value)
 
 
-def test_plain_lines_where_there_is_no_terminal(capsys, batch, settings):
-    X, labels = batch[0].astype(np.float32), batch[1]
-    settings.hidden_layers, settings.number_of_epochs = (3,), 2
-    train((X, labels), (X, labels), settings)
+def test_plain_lines_where_there_is_no_terminal(capsys, few, settings):
+    settings.number_of_epochs = 2
+    train(few, few, settings)
     out, err = capsys.readouterr()
     assert [line.split(":")[0] for line in out.splitlines()] == ["epoch 1/2", "epoch 2/2"]
     assert err == ""
 
 
-def test_a_progress_bar_on_a_terminal(monkeypatch, capsys, batch, settings):
+def test_a_progress_bar_on_a_terminal(monkeypatch, capsys, few, settings):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    X, labels = batch[0].astype(np.float32), batch[1]
-    settings.hidden_layers, settings.number_of_epochs = (3,), 2
-    train((X, labels), (X, labels), settings)
+    settings.number_of_epochs = 2
+    train(few, few, settings)
     out, err = capsys.readouterr()
     assert out == ""
     assert "2/2" in err and "loss=" in err and "accuracy=" in err and "epoch/s" in err
+
+
+def check_study(few, settings, capsys):
+    """A study of three seeds trains what `train` trains with each, and reports it."""
+    settings.seed, settings.number_of_epochs = 5, 2
+    network, history = seed_study(few, few, settings, 3)
+    lines = capsys.readouterr().out.splitlines()
+    expected, expected_history = train(few, few, settings, show_progress=False)
+    assert network.parameters.tobytes() == expected.parameters.tobytes()
+    assert history["training_loss"].tolist() == expected_history["training_loss"].tolist()
+    accuracies = []
+    for settings.seed in (5, 6, 7):
+        _, history = train(few, few, settings, show_progress=False)
+        accuracies.append(100 * history["held_out_accuracy"][-1])
+        line = f"seed {settings.seed}: accuracy {accuracies[-1]:.2f}%"
+        assert line in lines
+    mean, deviation = np.mean(accuracies), np.std(accuracies, ddof=1)
+    assert deviation > 0
+    assert lines[-1] == (f"3 seeds: mean accuracy {mean:.3f}%, standard deviation {deviation:.3f}%")
+
+
+def test_seed_study(few, settings, capsys):
+    check_study(few, settings, capsys)
+
+
+def test_seed_study_on_a_dask_cluster(few, settings, capsys):
+    from dask.distributed import Client, LocalCluster, get_task_stream
+    from joblib import parallel_config
+
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with (
+        cluster,
+        Client(cluster) as client,
+        get_task_stream(client) as tasks,
+        parallel_config(backend="dask"),
+    ):
+        check_study(few, settings, capsys)
+    assert len({task["worker"] for task in tasks.data}) == 2
