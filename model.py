@@ -130,8 +130,8 @@ class MultilayerPerceptron:
 
     def evaluate(self, X, labels, l2=0.0):
         """Loss and accuracy (0 to 1), both floats, on images X (n, inputs) with labels (n,)."""
-        cross_entropy, correct = score(log_softmax(self.forward(X)[-1]), labels)
-        return cross_entropy / len(X) + self.penalty(l2), correct / len(X)
+        cross_entropy, accuracy = score(log_softmax(self.forward(X)[-1]), labels)
+        return cross_entropy + self.penalty(l2), accuracy
 
     def predict_proba(self, X):
         """Probability of each class, (n, classes), for images X (n, inputs)."""
@@ -143,10 +143,10 @@ class MultilayerPerceptron:
 
 
 def score(log_P, labels):
-    """Sum of the cross-entropies -log P[label], and how many labels have the highest probability.
+    """Mean cross-entropy -log P[label], and the share of labels that have the highest probability.
 
-    log_P: (n, classes) log-probabilities; labels: (n,) integers. Returns a float and an int.
+    log_P: (n, classes) log-probabilities; labels: (n,) integers. Returns two floats.
     """
     cross_entropies = -log_P[np.arange(len(labels)), labels]
-    correct = np.count_nonzero(log_P.argmax(axis=1) == labels)
-    return float(cross_entropies.sum(dtype=np.float64)), correct
+    correct = log_P.argmax(axis=1) == labels
+    return float(cross_entropies.mean(dtype=np.float64)), float(correct.mean())

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from augmentation import distorted_epochs
 from data_preprocessing import preprocess
-from model import MultilayerPerceptron, score
+from model import CLASSES, MultilayerPerceptron, score
 from utils import UserError
 
 HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
@@ -130,9 +130,9 @@ def gradient_descent(network, X_epochs, labels, random_generator, settings):
     steps = len(starts) * settings.number_of_epochs
     step = 0
     velocity = np.zeros_like(network.parameters)
+    log_P = np.empty((len(labels), CLASSES), velocity.dtype)  # of each image, as it was met
     for X in X_epochs:
         order = random_generator.permutation(len(labels))
-        cross_entropy = correct = 0
         X_batch = np.empty((batch_size, X.shape[1]), X.dtype)
         for start in starts:
             batch = order[start : start + batch_size]
@@ -140,7 +140,7 @@ def gradient_descent(network, X_epochs, labels, random_generator, settings):
             # mode="clip" makes NumPy write straight into `out`; no index is ever out of range
             np.take(X, batch, axis=0, out=X_batch, mode="clip")
             alpha = learning_rate(step / steps, settings)
-            log_P = network.backward(X_batch, labels[batch], settings.l2, scale=alpha)
+            log_P[batch] = network.backward(X_batch, labels[batch], settings.l2, scale=alpha)
             if settings.momentum:
                 velocity *= settings.momentum
                 velocity += network.gradient
@@ -148,10 +148,8 @@ def gradient_descent(network, X_epochs, labels, random_generator, settings):
             else:
                 network.parameters -= network.gradient
             step += 1
-            batch_cross_entropy, batch_correct = score(log_P, labels[batch])
-            cross_entropy += batch_cross_entropy
-            correct += batch_correct
-        yield cross_entropy / len(labels) + network.penalty(settings.l2), correct / len(labels)
+        cross_entropy, accuracy = score(log_P, labels)
+        yield cross_entropy + network.penalty(settings.l2), accuracy
 
 
 def learning_rate(progress, settings):
