@@ -15,11 +15,9 @@ from data_preprocessing import SIDE
 WARPS = 400  # different distortions in an epoch; each is applied to a random group of images
 
 # The most a distortion turns (radians), scales, slants (both as a share) and moves (pixels).
-ROTATION, SCALE, SLANT, SHIFT = 0.12, 0.1, 0.1, 1.0
-ELASTICITY, SMOOTHNESS = (
-    0.8,
-    4.0,
-)  # standard deviations of the bending, and of its smoothing, pixels
+ROTATION, SCALE, SLANT, SHIFT = 0.12, 0.1, 0.1, 0.8
+ELASTICITY = 0.7  # standard deviation of how far it bends a pixel, pixels
+SMOOTHNESS = 4.0  # standard deviation of the Gaussian that smooths the bending, pixels
 
 
 def distorted_epochs(X, random_generator, number_of_epochs):

@@ -8,8 +8,8 @@ number_of_epochs = 100  # passes over the training images
 batch_size = 32  # images a gradient descent step is computed from
 hidden_layers = (128,)  # neurons in each hidden layer
 l2 = 0.0  # strength of the L2 penalty on the weights
-momentum = 0.97  # share of a step that the next step carries on with; 0: plain gradient descent
-decay = 0.7  # last part of the training in which the learning rate falls to 0; 0: it stays alpha
+momentum = 0.95  # share of a step that the next step carries on with; 0: plain gradient descent
+decay = True  # let the learning rate fall from alpha to 0, along a cosine, while training
 deskew = True  # bring every digit upright and closer to one size before the network sees it
 augment = True  # train on randomly distorted copies of the images, new ones every epoch
 validation_size = 0  # training images held out to judge choices by, in place of the test images
@@ -23,7 +23,7 @@ allowed = {
     "hidden_layers": (tuple, 1, 4096),
     "l2": (float, 0, 1),
     "momentum": (float, 0, 0.999),
-    "decay": (float, 0, 1),
+    "decay": (bool, False, True),
     "deskew": (bool, False, True),
     "augment": (bool, False, True),
     "validation_size": (int, 0, 59_999),

@@ -1,6 +1,7 @@
 """Mini-batch gradient descent: shuffling, schedule, update, history, progress."""
 
 import itertools
+import math
 import sys
 import time
 from types import SimpleNamespace
@@ -153,10 +154,11 @@ def gradient_descent(network, X_epochs, labels, random_generator, settings):
 
 
 def learning_rate(progress, settings):
-    """alpha, and in the last `decay` of the training less and less of it, in a line down to 0.
+    """alpha; with `decay` half a wave of a cosine, from alpha down to 0.
 
-    progress: share of the steps that are done, from 0 to 1.
+    progress: share of the steps that are done, from 0 to 1. The cosine is of Loshchilov and
+    Hutter: SGDR: Stochastic Gradient Descent with Warm Restarts, 2017, without the restarts.
     """
     if not settings.decay:
         return settings.alpha
-    return settings.alpha * min(1, (1 - progress) / settings.decay)
+    return settings.alpha * (1 + math.cos(math.pi * progress)) / 2

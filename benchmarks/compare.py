@@ -43,7 +43,7 @@ class Ours:
     def __init__(self, network, X, labels):
         self.network, self.X, self.labels = network, X, labels
         self.settings = SimpleNamespace(
-            alpha=ALPHA, l2=L2, batch_size=BATCH_SIZE, momentum=0, decay=0, number_of_epochs=1
+            alpha=ALPHA, l2=L2, batch_size=BATCH_SIZE, momentum=0, decay=False, number_of_epochs=1
         )
 
     def epoch(self, order):

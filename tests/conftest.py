@@ -29,7 +29,7 @@ def settings():
         hidden_layers=(128,),
         l2=0.0,
         momentum=0.0,
-        decay=0.0,
+        decay=False,
         deskew=False,
         augment=False,
         validation_size=0,

@@ -10,6 +10,7 @@ from command_line import PROJECT, parse_command_line
 from utils import UserError
 
 SETTINGS = list(config.allowed)
+SWITCHES = [name for name in SETTINGS if config.allowed[name][0] is bool]
 
 
 def test_without_options_everything_is_as_config_says():
@@ -43,12 +44,10 @@ def test_every_setting_can_be_overridden():
         "hidden_layers": ("500,150", (500, 150)),
         "l2": ("1e-4", 1e-4),
         "momentum": ("0.5", 0.5),
-        "decay": ("1", 1.0),
         "validation_size": ("100", 100),
         "seed": ("3", 3),
     }
-    switches = {"deskew", "augment"}
-    assert {*texts, *switches} == set(SETTINGS)
+    assert {*texts, *SWITCHES} == set(SETTINGS)
     for name, (text, value) in texts.items():
         option = "--" + name.replace("_", "-")
         settings = parse_command_line(True, [option, text])[1]
@@ -57,7 +56,7 @@ def test_every_setting_can_be_overridden():
         assert others == {name: getattr(config, name) for name in SETTINGS}
 
 
-@pytest.mark.parametrize("name", ["deskew", "augment"])
+@pytest.mark.parametrize("name", SWITCHES)
 def test_switches(name):
     assert getattr(parse_command_line(True, [f"--{name}"])[1], name) is True
     assert getattr(parse_command_line(True, [f"--no-{name}"])[1], name) is False
@@ -76,7 +75,6 @@ REFUSED = {
     "--hidden-layers": (["0", "abc", "4097", "128,", "", "128,0"], "from 1 to 4096"),
     "--l2": (["-1e-9", "nan", "2"], "a number from 0 to 1"),
     "--momentum": (["1", "-0.1", "nan", "heavy"], "a number from 0 to 0.999"),
-    "--decay": (["1.1", "-1"], "a number from 0 to 1"),
     "--seeds": (["0", "-1", "two", "1001"], "a whole number from 1 to 1000"),
     "--validation-size": (["60000", "-1"], "from 0 to 59999"),
     "--seed": (["-1", "4294967296", "x"], "from 0 to 4294967295"),
@@ -97,7 +95,7 @@ def test_a_wrong_value_is_refused_with_the_range(capsys, option, text):
 
 def test_every_setting_has_refusals():
     names = {option[2:].replace("-", "_") for option in REFUSED}
-    assert names == {*SETTINGS, "seeds"} - {"deskew", "augment"}
+    assert names == {*SETTINGS, "seeds"} - set(SWITCHES)
 
 
 @pytest.mark.parametrize("arguments", [["--alhpa", "1"], ["--alph", "1"], ["digits.png"]])
@@ -111,8 +109,8 @@ def test_unknown_options_are_refused(capsys, arguments):
 @pytest.mark.parametrize("name", [*SETTINGS, "seeds"])
 def test_training_options_without_training_are_refused(capsys, name):
     option = "--" + name.replace("_", "-")
-    value = [] if name in ("deskew", "augment") else ["0.5" if name == "momentum" else "2"]
-    if name in ("l2", "decay"):
+    value = [] if name in SWITCHES else ["0.5" if name == "momentum" else "2"]
+    if name == "l2":
         value = ["1"]
     with pytest.raises(SystemExit) as exit:
         parse_command_line(False, [option, *value])

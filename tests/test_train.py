@@ -53,11 +53,12 @@ def test_all_switches_off_is_plain_gradient_descent(make_network, batch, setting
 def test_momentum_decay_and_l2_by_hand(make_network, batch, settings):
     X, labels = batch
     network, expected = make_network((9,), np.float64), make_network((9,), np.float64)
-    settings.alpha, settings.momentum, settings.l2, settings.decay = 0.3, 0.9, 0.01, 0.5
+    settings.alpha, settings.momentum, settings.l2, settings.decay = 0.3, 0.9, 0.01, True
     settings.number_of_epochs = 4
     descend(network, batch, settings)
     velocity = 0
-    for alpha in (0.3, 0.3, 0.3, 0.15):  # one batch an epoch; the second half falls to 0
+    for angle in (0, 45, 90, 135):  # degrees of the cosine at the four steps
+        alpha = 0.3 * (1 + np.cos(np.deg2rad(angle))) / 2
         expected.backward(X, labels, l2=0.01)
         velocity = 0.9 * velocity + alpha * expected.gradient
         expected.parameters -= velocity
@@ -73,10 +74,10 @@ def test_the_reported_loss_includes_the_penalty(make_network, batch, settings):
 
 
 def test_learning_rate(settings):
-    settings.alpha, settings.decay = 0.5, 0.25
-    rates = [learning_rate(progress, settings) for progress in (0, 0.75, 0.875, 1)]
-    assert rates == [0.5, 0.5, 0.25, 0]
-    settings.decay = 0
+    settings.alpha, settings.decay = 0.5, True
+    rates = [learning_rate(progress, settings) for progress in (0, 1 / 3, 1 / 2, 2 / 3, 1)]
+    np.testing.assert_allclose(rates, [0.5, 0.375, 0.25, 0.125, 0])
+    settings.decay = False
     assert [learning_rate(progress, settings) for progress in (0, 1)] == [0.5, 0.5]
 
 
