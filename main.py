@@ -80,5 +80,5 @@ if __name__ == "__main__":
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("interrupted; nothing is changed", file=sys.stderr)
+        print("interrupted: no file is left half written", file=sys.stderr)
         sys.exit(130)

@@ -1,5 +1,6 @@
 """The model file: written so that it is never half there, read so that it can do no harm."""
 
+import io
 import json
 import zipfile
 import zlib
@@ -30,8 +31,10 @@ def save_model(path, network, history, settings):
         "settings": {k: value for k, value in vars(settings).items() if k not in PREPROCESSING},
     }
     arrays = parameter_arrays(network) | history | {"description": json.dumps(description)}
+    content = io.BytesIO()  # zipfile prints a traceback of its own if it can't write to the disk
+    np.savez(content, **arrays)
     with atomic_write(path) as file:
-        np.savez(file, **arrays)
+        file.write(content.getvalue())
 
 
 def load_model(path):
