@@ -52,7 +52,7 @@ def plot_history(history, quantity, held_out):
     scale = 100 if quantity == "accuracy" else 1
     epochs = np.arange(1, len(training) + 1)
     marker = "o" if len(epochs) == 1 else ""  # a single point makes no line
-    axes.plot(epochs, scale * training, color=BLUE, marker=marker, label="training images")
+    axes.plot(epochs, scale * training, color=BLUE, marker=marker, label="training images, during the epoch")
     axes.plot(epochs, scale * other, "--", color=ORANGE, marker=marker, label=f"{held_out} images")
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
