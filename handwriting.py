@@ -9,12 +9,10 @@ People's digits are misread when they don't look like MNIST's, which were all cu
     normalise       the ink of a digit  ->  28 x 28, as MNIST's images were made
 """
 
-import math
 import warnings
 
 import numpy as np
 from scipy import ndimage
-from scipy.sparse.csgraph import connected_components
 
 from utils import UserError
 
@@ -252,8 +250,10 @@ def in_reading_order(digits, boxes):
 
 def connected(related):
     """The groups that a relation (n, n) of bool connects: a list of arrays of indices."""
-    number, group_of = connected_components(related, directed=False)
-    return [np.flatnonzero(group_of == group) for group in range(number)]
+    first, before = np.arange(len(related)), None
+    while not np.array_equal(first, before):  # until each knows the first member of its group
+        first, before = np.where(related, first, len(related)).min(axis=1), first
+    return [np.flatnonzero(first == member) for member in np.unique(first)]
 
 
 def outline(boxes):
