@@ -141,43 +141,27 @@ def plot_weights(W):
     return figure
 
 
-def reading(name, probabilities, doubtful_below):
-    """The line that says what digits a picture shows: `NAME: 90210  (0.99 1.00 0.97 0.99 1.00)`.
-
-    probabilities: (digits, 10). A digit less probable than doubtful_below has a ? beside it.
-    """
-    if not len(probabilities):
-        return f"{name}: no digit found"
-    digits = "".join(digit_text(p, doubtful_below) for p in probabilities)
-    return f"{name}: {digits}  ({' '.join(f'{p.max():.2f}' for p in probabilities)})"
-
-
-def digit_text(probabilities, doubtful_below):
-    """The most probable digit of probabilities (10,), with a ? if that is less than a threshold."""
-    return f"{probabilities.argmax()}{'?' if probabilities.max() < doubtful_below else ''}"
-
-
-def plot_recognised(answers, doubtful_below):
+def plot_recognised(answers):
     """Figure of pictures, the digits found in them and what the network made of each digit.
 
     answers: a list of name, picture (height, width) from 0 (black) to 1, digits (n, 28, 28) uint8,
-        boxes (n, 4) of top, bottom, left, right in the picture, probabilities (n, 10).
-    doubtful_below: the probability under which a digit counts as doubtful, and is orange.
+        boxes (n, 4) of top, bottom, left, right in the picture, probabilities (n, 10), and the n
+        texts to call the digits, orange where there is a ? in them.
 
     Matplotlib can't save more than 600 inches; the answers from there on are left out.
     """
     columns, tile_width, tile_height = 6, 40, 60  # in pixels of a digit
     inch = 28  # pixels of a digit
-    rows = [-(-len(digits) // columns) for _, _, digits, _, _ in answers]
+    rows = [-(-len(digits) // columns) for _, _, digits, *_ in answers]
     heights = [max(3.0, 0.5 + number * tile_height / inch) for number in rows]
     shown = int(np.searchsorted(np.cumsum(heights), 600)) or 1
     figure_height = sum(heights[:shown])
     figure = Figure(figsize=(14, figure_height))
     bottom = figure_height
 
-    for height, (name, picture, digits, boxes, probabilities) in zip(heights, answers[:shown]):
+    for height, answer in zip(heights, answers[:shown]):
+        name, picture, digits, boxes, probabilities, texts = answer
         bottom -= height
-        texts = [digit_text(p, doubtful_below) for p in probabilities]
         colours = [ORANGE if text.endswith("?") else BLUE for text in texts]
 
         place = (0.2, bottom + 0.2, 4.8, height - 0.6)  # left, bottom, width, height

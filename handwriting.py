@@ -3,7 +3,7 @@
 People's digits are misread when they don't look like MNIST's, which were all cut out, scaled into
 20 x 20 pixels and centred by mass in 28 x 28, white on black. So a picture goes this way:
 
-    read_picture    file                ->  grey picture, at most about 2,000 pixels a side
+    read_picture    file                ->  grey picture, at most about 1,800 pixels a side
     find_ink        grey picture        ->  how much ink each pixel holds; light and shadow are gone
     find_digits     ink                 ->  the digits in reading order, each with its box
     normalise       the ink of a digit  ->  28 x 28, as MNIST's images were made
@@ -17,7 +17,7 @@ from scipy import ndimage
 from utils import UserError
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "GIF", "PPM")  # MPO: some phones' JPEG
-WORKING_SIZE = 1500  # pixels of the longer side, about, that a larger picture is reduced to
+WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
 MOST_DIGITS = 100
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
@@ -292,3 +292,12 @@ def resize(image, shape, box=None):
 
     size = (shape[1], shape[0])
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, box))
+
+
+def digit_texts(probabilities, doubtful_below):
+    """The most probable digit of each row of probabilities (n, 10), as a list of n texts.
+
+    A digit less probable than doubtful_below has a ? beside it.
+    """
+    doubts = np.where(probabilities.max(axis=1) < doubtful_below, "?", "")
+    return [f"{digit}{doubt}" for digit, doubt in zip(probabilities.argmax(axis=1), doubts)]

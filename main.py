@@ -92,8 +92,7 @@ def read_handwriting(options):
         open_window(read, options.plots_dir)
         return 0
 
-    import evaluation
-    from handwriting import read_digits
+    from handwriting import digit_texts, read_digits
 
     answers, failures = [], 0
     for path in options.predict:
@@ -103,15 +102,20 @@ def read_handwriting(options):
             print(f"error: {error}", file=sys.stderr)
             failures += 1
             continue
-        probabilities = read(digits)
-        print(evaluation.reading(path, probabilities, options.doubtful_below), flush=True)
-        if len(digits):
-            answers.append((path, picture, digits, boxes, probabilities))
-        else:
+        if not len(digits):
+            print(f"{path}: no digit found")
             failures += 1
+            continue
+        probabilities = read(digits)
+        texts = digit_texts(probabilities, options.doubtful_below)
+        numbers = " ".join(f"{probability:.2f}" for probability in probabilities.max(axis=1))
+        print(f"{path}: {''.join(texts)}  ({numbers})", flush=True)
+        answers.append((path, picture, digits, boxes, probabilities, texts))
     if answers:
-        figure = evaluation.plot_recognised(answers, options.doubtful_below)
-        evaluation.save_figures({"recognised.png": figure}, options.plots_dir)
+        import evaluation  # after the answers: it takes longer to import than they take
+
+        figures = {"recognised.png": evaluation.plot_recognised(answers)}
+        evaluation.save_figures(figures, options.plots_dir)
         print(f"Saved what the network saw in {options.plots_dir / 'recognised.png'}.")
     return 1 if failures else 0
 
