@@ -107,12 +107,12 @@ def find_ink(picture):
     small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
     window = max(3, max(small.shape) // 4)  # wider than a stroke, narrower than a shadow
     # Strokes are narrow, so that their difference from the surroundings has long tails on one side.
-    detail = small - ndimage.gaussian_filter(small, window / 2, mode="nearest", truncate=2)
+    detail = small - ndimage.gaussian_filter(small, window / 2, truncate=2)
     if (detail**3).sum() > 0:
         picture, small = 1 - picture, 1 - small
     small = ndimage.gaussian_filter(small, 1, mode="nearest")
     paper = ndimage.grey_closing(small, (window, window), mode="nearest")
-    paper = ndimage.gaussian_filter(paper, window / 4, mode="nearest", truncate=2)
+    paper = ndimage.gaussian_filter(paper, 1, mode="nearest")
     ink = 1 - picture / np.maximum(resize(paper, picture.shape), 0.05)
     # a filter that leaves about 0.03 of the noise that two neighbouring pixels differ by
     noise = np.median(np.abs(np.diff(ink, axis=1))) if ink.shape[1] > 1 else 0
@@ -165,8 +165,8 @@ def ink_thresholds(ink):
     floor = max(FAINTEST_INK, 4 * noise)
     strong = otsu_threshold(ink[ink > floor], floor)
     near = max(ink.shape) // 50  # pixels
-    away = ndimage.maximum_filter(ink, 2 * near + 1) <= strong
-    ruling = np.percentile(ink[away], 99) if away.any() else 0
+    away = (ndimage.maximum_filter(ink, 2 * near + 1) <= strong) & (ink > floor)
+    ruling = np.percentile(ink[away], 90) if away.any() else 0
     return min(max(floor, strong / 2, ruling), strong), strong
 
 
@@ -196,12 +196,19 @@ def find_pieces(labels, strong):
     boxes = np.array([(y.start, y.stop, x.start, x.stop) for y, x in slices]).reshape(-1, 4)
     heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     keep = np.bincount(labels[strong], minlength=len(boxes) + 1)[1:] > 0
-    keep &= np.maximum(heights, widths) >= max(5, 0.01 * max(labels.shape))
+    sizes = np.maximum(heights, widths)
+    keep &= sizes >= max(5, 0.01 * max(labels.shape))
     for piece in np.flatnonzero(keep):
         keep[piece] = not is_ruling(labels[slices[piece]] == piece + 1, labels.shape)
+    # what reaches in from the border and is far larger than all else is the table, or a shadow
+    height, width = labels.shape
+    at_border = (boxes[:, ::2] == 0).any(axis=1) | (boxes[:, 1] == height) | (boxes[:, 3] == width)
+    inner = sizes[keep & ~at_border].max(initial=0)
+    if inner > 0.04 * max(height, width):
+        keep &= ~at_border | (sizes <= 2.5 * inner)
     upright = widths <= 3 * heights  # what lies is a ruled line, or the stroke on top of a 5 or 7
     tallest = heights[keep & upright].max(initial=0)
-    keep &= (np.maximum(heights, widths) >= 0.1 * tallest) & (upright | (widths <= 1.2 * tallest))
+    keep &= (sizes >= 0.1 * tallest) & (upright | (widths <= 1.2 * tallest))
     if keep.sum() > 10 * MOST_DIGITS:
         raise ValueError(f"{keep.sum():,} blobs; at most {MOST_DIGITS} digits are read")
     return np.flatnonzero(keep) + 1, boxes[keep]
