@@ -16,8 +16,9 @@ from scipy import ndimage
 
 from utils import UserError
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "GIF", "PPM")  # MPO: some phones' JPEG
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
+SMALLEST_SIZE = 64  # pixels of the longer side, at least, that a smaller picture is enlarged to
 MOST_DIGITS = 100
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
@@ -58,8 +59,7 @@ def read_picture(path):
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ValueError("more than 89 megapixels; make the picture smaller") from None
     except UnidentifiedImageError:
-        known = ", ".join(name for name in FORMATS if name != "MPO")
-        raise ValueError(f"not a picture in a format known here ({known})") from None
+        raise ValueError(f"not a picture in a format known here: {', '.join(FORMATS)}") from None
     except OSError as error:
         raise ValueError(error.strerror or error) from error
     except Exception as error:  # a damaged picture makes Pillow fail in ways nobody can list
@@ -82,7 +82,8 @@ def to_grey(image):
     if image.mode == "F":
         grey = np.nan_to_num(np.asarray(image), posinf=0, neginf=0)
         darkest, lightest = grey.min(), grey.max()
-        return (grey - darkest) / max(lightest - darkest, np.float32(1e-30))
+        grey = (grey - darkest) / max(lightest - darkest, np.float32(1e-30))
+        return enlarged(grey)
     grey = np.asarray(image.convert("L"), np.float32) / 255
     if image.mode == "RGBA":
         opacity = np.asarray(image.getchannel("A"), np.float32) / 255
@@ -94,7 +95,14 @@ def to_grey(image):
             grey = paper + (grey - paper) * opacity
         else:
             grey = np.zeros_like(grey)
-    return grey.astype(np.float32)
+    return enlarged(grey.astype(np.float32))
+
+
+def enlarged(picture):
+    """A picture (height, width) enlarged so that its longer side has SMALLEST_SIZE, at least."""
+    factor = -(-SMALLEST_SIZE // max(picture.shape))
+    shape = [factor * side for side in picture.shape]
+    return np.clip(resize(picture, shape), 0, 1) if factor > 1 else picture
 
 
 def find_ink(picture):
@@ -131,7 +139,7 @@ def find_digits(ink):
     pieces, boxes = find_pieces(labels, ink > strong)
     digits = in_reading_order(join_pieces(boxes), boxes)
     if len(digits) > MOST_DIGITS:
-        raise ValueError(f"{len(digits)} blobs; a picture of at most {MOST_DIGITS} digits is read")
+        raise ValueError(f"{len(digits)} blobs; at most {MOST_DIGITS} digits are read")
     images = np.zeros((len(digits), 28, 28), np.uint8)
     digit_boxes = np.zeros((len(digits), 4), int)
     for digit, members in enumerate(digits):
@@ -164,7 +172,7 @@ def ink_thresholds(ink):
     noise = 1.4826 * np.median(np.abs(ink))  # the standard deviation, if noise is normal
     floor = max(FAINTEST_INK, 4 * noise)
     strong = otsu_threshold(ink[ink > floor], floor)
-    near = max(ink.shape) // 50  # pixels
+    near = max(ink.shape) // 25  # pixels
     away = (ndimage.maximum_filter(ink, 2 * near + 1) <= strong) & (ink > floor)
     ruling = np.percentile(ink[away], 90) if away.any() else 0
     return min(max(floor, strong / 2, ruling), strong), strong
@@ -176,10 +184,9 @@ def otsu_threshold(values, lowest):
     Best is the largest variance between the classes (Otsu: A Threshold Selection Method from
     Gray-Level Histograms, 1979).
     """
-    counts, edges = np.histogram(values, 64)
+    highest = max(values.max(initial=0), lowest + 0.01)
+    counts, edges = np.histogram(values, 64, range=(lowest, highest))
     below = np.cumsum(counts)[:-1]
-    if not len(values):
-        return lowest
     above = len(values) - below
     sums = np.cumsum(counts * (edges[:-1] + edges[1:]) / 2)
     difference = sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)
