@@ -35,14 +35,14 @@ def read_digits(path):
     try:
         picture = read_picture(path)
         return picture, *find_digits(find_ink(picture))
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"{path}: {error}") from error
 
 
 def read_picture(path):
     """Read a picture file: (height, width) float32, from 0 (black) to 1 (white), upright.
 
-    Large pictures are reduced to about WORKING_SIZE. Raises ValueError if it can't be read, or is
+    Large pictures are reduced to about WORKING_SIZE. Raises UserError if it can't be read, or is
     so large that it is more likely an attack on the memory (Pillow's limit, 89 megapixels).
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
@@ -57,13 +57,13 @@ def read_picture(path):
             image = ImageOps.exif_transpose(image)
             return to_grey(image)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise ValueError("more than 89 megapixels; make the picture smaller") from None
+        raise UserError("more than 89 megapixels; make the picture smaller") from None
     except UnidentifiedImageError:
-        raise ValueError(f"not a picture in a format known here: {', '.join(FORMATS)}") from None
+        raise UserError(f"not a picture in a format known here: {', '.join(FORMATS)}") from None
     except OSError as error:
-        raise ValueError(error.strerror or error) from error
+        raise UserError(error.strerror or error) from error
     except Exception as error:  # a damaged picture makes Pillow fail in ways nobody can list
-        raise ValueError(f"a damaged picture ({error or type(error).__name__})") from error
+        raise UserError(f"a damaged picture ({error or type(error).__name__})") from error
 
 
 def to_grey(image):
@@ -132,14 +132,14 @@ def find_digits(ink):
     """Find the digits in the ink (height, width) of a picture, as `find_ink` returns it.
 
     Returns the digits (n, 28, 28) uint8 in reading order and their boxes (n, 4) integers: top,
-    bottom, left, right. Raises ValueError if there are more than MOST_DIGITS.
+    bottom, left, right. Raises UserError if there are more than MOST_DIGITS.
     """
     faint, strong = ink_thresholds(ink)
     labels, _ = ndimage.label(ink > faint, NEIGHBOURS)
     pieces, boxes = find_pieces(labels, ink > strong)
     digits = in_reading_order(join_pieces(boxes), boxes)
     if len(digits) > MOST_DIGITS:
-        raise ValueError(f"{len(digits)} blobs; at most {MOST_DIGITS} digits are read")
+        raise UserError(f"{len(digits)} blobs; at most {MOST_DIGITS} digits are read")
     images = np.zeros((len(digits), 28, 28), np.uint8)
     digit_boxes = np.zeros((len(digits), 4), int)
     for digit, members in enumerate(digits):
@@ -197,7 +197,7 @@ def find_pieces(labels, strong):
     """The connected pieces that may belong to digits: their labels (n,) and boxes (n, 4).
 
     labels: (height, width) integers, 0 on paper. strong: (height, width) bool, the darkest ink.
-    Specks, ruled lines and squares are left out. Raises ValueError if there are too many pieces.
+    Specks, ruled lines and squares are left out. Raises UserError if there are too many pieces.
     """
     slices = ndimage.find_objects(labels)
     boxes = np.array([(y.start, y.stop, x.start, x.stop) for y, x in slices]).reshape(-1, 4)
@@ -217,7 +217,7 @@ def find_pieces(labels, strong):
     tallest = heights[keep & upright].max(initial=0)
     keep &= (sizes >= 0.1 * tallest) & (upright | (widths <= 1.2 * tallest))
     if keep.sum() > 10 * MOST_DIGITS:
-        raise ValueError(f"{keep.sum():,} blobs; at most {MOST_DIGITS} digits are read")
+        raise UserError(f"{keep.sum():,} blobs; at most {MOST_DIGITS} digits are read")
     return np.flatnonzero(keep) + 1, boxes[keep]
 
 
@@ -231,12 +231,24 @@ def is_ruling(piece, page):
 
 
 def join_pieces(boxes):
-    """Which pieces make up a digit: a list of arrays of indices into boxes (n, 4).
-
-    Pieces belong together if one is above the other, or if the smaller one is a fragment close by.
-    """
+    """Which pieces make up a digit: a list of arrays of indices into boxes (n, 4)."""
     if not len(boxes):
         return []
+    digits, before = [np.array([piece]) for piece in range(len(boxes))], None
+    while len(digits) != before:  # a digit half joined may reach the next of its pieces
+        before = len(digits)
+        outlines = np.array([outline(boxes[digit]) for digit in digits])
+        groups = connected(belong_together(outlines))
+        digits = [np.concatenate([digits[i] for i in group]) for group in groups]
+    heights = [np.ptp(boxes[digit, :2]) for digit in digits]
+    return [digit for digit, h in zip(digits, heights) if h >= 0.35 * max(heights)]
+
+
+def belong_together(boxes):
+    """Which pairs of pieces with boxes (n, 4) are parts of one digit: (n, n) bool.
+
+    They are if one is above the other, or if the smaller one is a fragment close by.
+    """
     top, bottom, left, right = boxes.T[:, :, None]
     height, width = bottom - top, right - left
     tallest = height.max()
@@ -245,9 +257,7 @@ def join_pieces(boxes):
     stacked = (gap_x <= -0.5 * np.minimum(width, width.T)) & (gap_y <= 0.2 * tallest)
     close = np.maximum(gap_x, gap_y) <= 0.1 * tallest
     fragment = np.minimum(height, height.T) <= 0.6 * tallest
-    groups = connected(stacked | (close & fragment))
-    heights = [np.ptp(boxes[group, :2]) for group in groups]
-    return [group for group, h in zip(groups, heights) if h >= 0.35 * max(heights)]
+    return stacked | (close & fragment)
 
 
 def in_reading_order(digits, boxes):
