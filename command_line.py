@@ -18,25 +18,37 @@ def parse_command_line(train_model, arguments=None):
 
     train_model: default of --train-model. arguments: list of str, by default sys.argv[1:].
 
-    Returns two namespaces: the options (train_model, seeds, model, plots_dir, show_plots) and the
-    settings of config.py. Raises UserError if config.py or train_model holds a wrong value. A
+    Returns two namespaces: the options (train_model, predict, draw, seeds, model, plots_dir,
+    show_plots, and doubtful_below from config.py) and the other settings of config.py, all for
+    training. Raises UserError if config.py or train_model holds a wrong value. A
     wrong option ends the program with a usage line and exit status 2.
     """
     if not isinstance(train_model, bool):
         raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")
     config, settings = read_config()
+    doubtful_below = settings.pop("doubtful_below")
     parser = argparse.ArgumentParser(
-        usage="python main.py [--train-model] [options], see python main.py --help",
-        description="Read handwritten digits: show the trained network, or train a new one.",
+        usage="python main.py [--train-model | --predict FILE ... | --draw] [options], "
+        "see python main.py --help",
+        description="Read handwritten digits: show the trained network, train a new one, or read "
+        "digits of your own.",
         allow_abbrev=False,
     )
     either = argparse.BooleanOptionalAction
-    parser.add_argument(
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument(
         "--train-model",
         action=either,
         default=train_model,
         help=f"train a network, instead of loading the trained one (default: {train_model})",
     )
+    modes.add_argument(
+        "--predict",
+        nargs="+",
+        metavar="FILE",
+        help="read the digits in pictures: PNG, JPEG, WebP, BMP, TIFF and some other formats",
+    )
+    modes.add_argument("--draw", action="store_true", help="read digits you draw with the mouse")
     parser.add_argument(
         "--seeds",
         type=option_type(SEEDS),
@@ -78,6 +90,9 @@ def parse_command_line(train_model, arguments=None):
         form["help"] += f" (default: {shown})"
         training.add_argument(option_name(name), default=argparse.SUPPRESS, **form)
     options = vars(parser.parse_args(arguments))
+    options["doubtful_below"] = doubtful_below
+    if options["predict"] or options["draw"]:
+        options["train_model"] = False  # whatever main.py says
     overrides = {name: options.pop(name) for name in settings if name in options}
     training_only = [*overrides, "seeds"] if options["seeds"] > 1 else [*overrides]
     if training_only and not options["train_model"]:
@@ -93,7 +108,7 @@ def read_config():
     except Exception as error:  # whatever can be typed into a Python file
         raise UserError(f"config.py: {error}") from error
     settings = {}
-    for name, (kind, lowest, highest) in config.allowed.items():
+    for name, (kind, lowest, highest) in (config.allowed | config.allowed_in_reading).items():
         if not hasattr(config, name):
             raise UserError(f"config.py: {name} is missing")
         value = getattr(config, name)

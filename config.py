@@ -15,6 +15,9 @@ augment = True  # train on randomly distorted copies of the images, new ones eve
 validation_size = 0  # training images held out to judge choices by, in place of the test images
 seed = 0  # start of every random choice: initial weights, shuffling, sample digits
 
+# For --predict, and not an option of training:
+doubtful_below = 0.7  # probability under which a digit read from a picture is marked with a ?
+
 # What each may be: its type, the lowest and the highest value (for a tuple: of each entry).
 allowed = {
     "alpha": (float, 1e-8, 1e8),
@@ -29,3 +32,4 @@ allowed = {
     "validation_size": (int, 0, 59_999),
     "seed": (int, 0, 2**32 - 1),
 }
+allowed_in_reading = {"doubtful_below": (float, 0, 1)}

@@ -3,9 +3,11 @@
 Each `plot_...` function returns a matplotlib figure; main.py saves and shows them.
 """
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+from matplotlib.figure import Figure
 
 from utils import atomic_write
 
@@ -16,6 +18,8 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 
 def count_confusions(labels, predictions):
     """Confusion matrix (10, 10) of integers: row the true digit, column the digit read."""
+    from sklearn.metrics import confusion_matrix  # takes a second, and not every run needs it
+
     return confusion_matrix(labels, predictions, labels=np.arange(10))
 
 
@@ -52,7 +56,13 @@ def plot_history(history, quantity, held_out):
     scale = 100 if quantity == "accuracy" else 1
     epochs = np.arange(1, len(training) + 1)
     marker = "o" if len(epochs) == 1 else ""  # a single point makes no line
-    axes.plot(epochs, scale * training, color=BLUE, marker=marker, label="training images, during the epoch")
+    axes.plot(
+        epochs,
+        scale * training,
+        color=BLUE,
+        marker=marker,
+        label="training images, during the epoch",
+    )
     axes.plot(epochs, scale * other, "--", color=ORANGE, marker=marker, label=f"{held_out} images")
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -70,6 +80,8 @@ def plot_history(history, quantity, held_out):
 
 def plot_confusion_matrix(confusions):
     """Figure of the confusion matrix; the colours show the errors, the numbers the counts."""
+    from sklearn.metrics import ConfusionMatrixDisplay
+
     figure, axes = plt.subplots(figsize=(8, 7), layout="constrained")
     most_errors = (confusions - np.diag(np.diag(confusions))).max()
     ConfusionMatrixDisplay(confusions).plot(
@@ -134,6 +146,63 @@ def plot_weights(W):
         f"What each hidden neuron looks for{of_all}: ink on blue excites it, on red inhibits it"
     )
     figure.colorbar(image, label="weight of a pixel", shrink=0.8, extend="both")
+    return figure
+
+
+def plot_recognised(answers):
+    """Figure of pictures, the digits found in them and what the network made of each digit.
+
+    answers: a list of name, picture (height, width) from 0 (black) to 1, digits (n, 28, 28) uint8,
+        boxes (n, 4) of top, bottom, left, right in the picture, probabilities (n, 10), and the n
+        texts to call the digits, orange where there is a ? in them.
+
+    Matplotlib can't save more than 600 inches; the answers from there on are left out.
+    """
+    columns, tile_width, tile_height = 6, 40, 60  # in pixels of a digit
+    inch = 28  # pixels of a digit
+    rows = [-(-len(digits) // columns) for _, _, digits, *_ in answers]
+    heights = [max(3.0, 0.5 + number * tile_height / inch) for number in rows]
+    shown = int(np.searchsorted(np.cumsum(heights), 600)) or 1
+    figure_height = sum(heights[:shown])
+    figure = Figure(figsize=(14, figure_height))
+    bottom = figure_height
+
+    for height, answer in zip(heights, answers[:shown]):
+        name, picture, digits, boxes, probabilities, texts = answer
+        bottom -= height
+        colours = [ORANGE if text.endswith("?") else BLUE for text in texts]
+
+        place = (0.2, bottom + 0.2, 4.8, height - 0.6)  # left, bottom, width, height
+        axes = figure.add_axes(np.divide(place, (14, figure_height, 14, figure_height)))
+        extent = (0, picture.shape[1], picture.shape[0], 0)
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=1, extent=extent)
+        plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
+        for text, colour, (y_1, y_2, x_1, x_2) in zip(texts, colours, boxes):
+            axes.plot([x_1, x_2, x_2, x_1, x_1], [y_1, y_1, y_2, y_2, y_1], color=colour)
+            axes.text(x_1, y_1, text, color=colour, va="bottom", weight="bold", bbox=plate)
+        title = f"{Path(name).name}: {''.join(texts)}"
+        title = title if len(title) <= 50 else title[:49] + "…"
+        axes.set_title(title, loc="left", y=1, pad=14, parse_math=False)
+        axes.set_anchor("NW")
+        axes.axis("off")
+
+        place = (5.2, bottom, 8.8, height)
+        axes = figure.add_axes(np.divide(place, (14, figure_height, 14, figure_height)))
+        axes.axis("off")
+        for number, (digit, text, colour) in enumerate(zip(digits, texts, colours)):
+            row, column = divmod(number, columns)
+            x, y = column * tile_width + 4, row * tile_height + 14
+            extent = (x, x + 28, y + 28, y)
+            axes.imshow(digit, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
+            probability = probabilities[number].max()
+            axes.text(x, y - 1, f"{text}  {probability:.2f}", color=colour, weight="bold")
+            bars, zero = x + 1.4 + 2.8 * np.arange(10), y + 42
+            axes.bar(bars, -12 * probabilities[number], 2.2, zero, color=colour)
+            axes.plot((x, x + 28), (zero, zero), color=GREY, linewidth=0.8)
+            for bar, label in zip(bars, "0123456789"):
+                axes.text(bar, zero + 0.5, label, ha="center", va="top", fontsize=7)
+        axes.set_xlim(0, 8.8 * inch)
+        axes.set_ylim(height * inch, 0)
     return figure
 
 

@@ -2,8 +2,10 @@
 
     python main.py                  show how well the trained network reads the MNIST test digits
     python main.py --train-model    train a new one first
+    python main.py --predict FILE   read the digits in a picture, or several, of your own
+    python main.py --draw           read the digits you draw with the mouse
 
-It prints the accuracy on the 10,000 test images and saves six pictures in plots/.
+The first two print the accuracy on the 10,000 test images and save six pictures in plots/.
 """
 
 import sys
@@ -21,6 +23,8 @@ train_model = False  # True: train a new network; False: load the trained one
 
 def main(arguments=None):
     options, settings = parse_command_line(train_model, arguments)
+    if options.predict or options.draw:
+        return read_handwriting(options)
 
     # 1. Load MNIST
     training_images, training_labels, test_images, test_labels = load_mnist()
@@ -74,9 +78,51 @@ def main(arguments=None):
         evaluation.show_figures()
 
 
+def read_handwriting(options):
+    """Read the pictures of --predict, or what is drawn with --draw; return the exit status."""
+    network, _, settings = load_model(options.model)
+
+    def read(digits):
+        """Probabilities (n, 10) of the digits in images (n, 28, 28) uint8."""
+        return network.predict_proba(preprocess(digits, settings.deskew))
+
+    if options.draw:
+        from draw import open_window
+
+        open_window(read, options.plots_dir)
+        return 0
+
+    from handwriting import digit_texts, read_digits
+
+    answers, failures = [], 0
+    for path in options.predict:
+        try:
+            picture, digits, boxes = read_digits(path)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failures += 1
+            continue
+        if not len(digits):
+            print(f"{path}: no digit found")
+            failures += 1
+            continue
+        probabilities = read(digits)
+        texts = digit_texts(probabilities, options.doubtful_below)
+        numbers = " ".join(f"{probability:.2f}" for probability in probabilities.max(axis=1))
+        print(f"{path}: {''.join(texts)}  ({numbers})", flush=True)
+        answers.append((path, picture, digits, boxes, probabilities, texts))
+    if answers:
+        import evaluation  # after the answers: it takes longer to import than they take
+
+        figures = {"recognised.png": evaluation.plot_recognised(answers)}
+        evaluation.save_figures(figures, options.plots_dir)
+        print(f"Saved what the network saw in {options.plots_dir / 'recognised.png'}.")
+    return 1 if failures else 0
+
+
 if __name__ == "__main__":
     try:
-        main()
+        sys.exit(main())
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

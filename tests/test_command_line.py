@@ -18,10 +18,13 @@ def test_without_options_everything_is_as_config_says():
     assert vars(settings) == {name: getattr(config, name) for name in SETTINGS}
     assert vars(options) == {
         "train_model": False,
+        "predict": None,
+        "draw": False,
         "seeds": 1,
         "model": PROJECT / "trained_model.npz",
         "plots_dir": PROJECT / "plots",
         "show_plots": True,
+        "doubtful_below": config.doubtful_below,
     }
 
 
@@ -33,7 +36,7 @@ def test_the_documented_defaults():
 def test_every_assignment_in_config_is_a_setting_with_a_comment():
     text = inspect.getsource(config)
     assigned = re.findall(r"^(\w+) = .*  # \S.*$", text, re.MULTILINE)
-    assert assigned == SETTINGS
+    assert assigned == [*SETTINGS, *config.allowed_in_reading]
 
 
 def test_every_setting_can_be_overridden():
