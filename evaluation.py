@@ -51,7 +51,7 @@ def plot_history(history, quantity, held_out):
     history: as `train` returns it. quantity: "loss" or "accuracy". held_out: what the held-out
     images are called, "test" or "validation".
     """
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 5))
     training, other = history[f"training_{quantity}"], history[f"held_out_{quantity}"]
     scale = 100 if quantity == "accuracy" else 1
     epochs = np.arange(1, len(training) + 1)
@@ -82,7 +82,7 @@ def plot_confusion_matrix(confusions):
     """Figure of the confusion matrix; the colours show the errors, the numbers the counts."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    figure, axes = plt.subplots(figsize=(8, 7), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 7))
     most_errors = (confusions - np.diag(np.diag(confusions))).max()
     ConfusionMatrixDisplay(confusions).plot(
         ax=axes,
@@ -138,7 +138,8 @@ def plot_weights(W):
     shown = min(W.shape[1], 128)
     pictures = mosaic(W.T[:shown].reshape(shown, 28, 28), columns=16, gap=2)
     limit = np.percentile(np.abs(W), 99.5)  # the few largest weights would make the rest pale
-    figure, axes = plt.subplots(figsize=(11, 6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(11, 6))
+    figure.subplots_adjust(left=0.02, right=1, bottom=0.02, top=0.94)
     image = axes.imshow(pictures, cmap="RdBu", vmin=-limit, vmax=limit)
     axes.axis("off")
     of_all = "" if shown == W.shape[1] else f" (the first {shown} of {W.shape[1]})"
