@@ -115,7 +115,7 @@ def plot_predictions(images, labels, probabilities, chosen, title):
     chosen, columns, gap = chosen[:25], 5, 16
     pictures = mosaic(images[chosen], columns, gap)
     figure, axes = plt.subplots(figsize=(8, 8.4), layout="constrained")
-    axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=255)
+    axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
     axes.set_xlim(-gap / 2, pictures.shape[1] - gap / 2)  # a gap has room for two lines of text
     axes.set_title(title)
     axes.axis("off")
@@ -140,7 +140,7 @@ def plot_weights(W):
     limit = np.percentile(np.abs(W), 99.5)  # the few largest weights would make the rest pale
     figure, axes = plt.subplots(figsize=(11, 6))
     figure.subplots_adjust(left=0.02, right=1, bottom=0.02, top=0.94)
-    image = axes.imshow(pictures, cmap="RdBu", vmin=-limit, vmax=limit)
+    image = axes.imshow(pictures, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.axis("off")
     of_all = "" if shown == W.shape[1] else f" (the first {shown} of {W.shape[1]})"
     axes.set_title(
@@ -221,7 +221,7 @@ def save_figures(figures, folder):
     """Write figures, a dictionary by file name, as PNG files into a folder; UserError if not."""
     for name, figure in figures.items():
         with atomic_write(folder / name) as file:
-            figure.savefig(file, format="png", dpi=100)
+            figure.savefig(file, format="png", dpi=100, pil_kwargs={"compress_level": 3})
 
 
 def show_figures():
