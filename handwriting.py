@@ -115,7 +115,7 @@ def find_ink(picture):
     small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
     window = max(3, max(small.shape) // 4)  # wider than a stroke, narrower than a shadow
     # Strokes are narrow, so that their difference from the surroundings has long tails on one side.
-    detail = small - ndimage.gaussian_filter(small, window / 2, truncate=2)
+    detail = small - ndimage.uniform_filter(small, 2 * window)
     if (detail**3).sum() > 0:
         picture, small = 1 - picture, 1 - small
     small = ndimage.gaussian_filter(small, 1, mode="nearest")
