@@ -136,7 +136,7 @@ def find_digits(ink):
     """
     faint, strong = ink_thresholds(ink)
     labels, _ = ndimage.label(ink > faint, NEIGHBOURS)
-    pieces, boxes = find_pieces(labels, ink > strong)
+    pieces, boxes = find_pieces(ink, labels, strong)
     digits = in_reading_order(join_pieces(boxes), boxes)
     if len(digits) > MOST_DIGITS:
         raise UserError(f"{len(digits)} blobs; at most {MOST_DIGITS} digits are read")
@@ -193,16 +193,21 @@ def otsu_threshold(values, lowest):
     return float(edges[1:-1][np.argmax(below * above * difference**2)])
 
 
-def find_pieces(labels, strong):
+def find_pieces(ink, labels, strong):
     """The connected pieces that may belong to digits: their labels (n,) and boxes (n, 4).
 
-    labels: (height, width) integers, 0 on paper. strong: (height, width) bool, the darkest ink.
-    Specks, ruled lines and squares are left out. Raises UserError if there are too many pieces.
+    labels: (height, width) integers, 0 on paper. strong: the ink that the darkest pixels of a piece
+    hold, at least. Specks, ruled lines and squares, the table and soft shadows are left out. Raises
+    UserError if there are too many pieces.
     """
     slices = ndimage.find_objects(labels)
     boxes = np.array([(y.start, y.stop, x.start, x.stop) for y, x in slices]).reshape(-1, 4)
     heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-    keep = np.bincount(labels[strong], minlength=len(boxes) + 1)[1:] > 0
+    # much of a stroke is close to paper; what grows dark slowly is shade
+    paler = ndimage.minimum_filter(ink, 2 * (max(ink.shape) // 30) + 5)
+    is_dark, is_edge = ink > strong, (ink > strong) & (ink > 4 * paler)
+    dark, edge = (np.bincount(labels[m], minlength=len(boxes) + 1)[1:] for m in (is_dark, is_edge))
+    keep = (dark > 0) & (edge >= 0.15 * dark)
     sizes = np.maximum(heights, widths)
     keep &= sizes >= max(5, 0.01 * max(labels.shape))
     for piece in np.flatnonzero(keep):

@@ -359,6 +359,7 @@ def test_a_page_with_light_and_noise_and_nothing_else(read):
     y, x = np.indices((400, 600)) / 600
     noise = np.random.default_rng(0).normal(0, 0.03, x.shape)
     assert digits_in(0.9 - 0.5 * x * y + noise, read) == ""
+    assert digits_in(0.9 - 1.5 * ((x - 0.5) ** 2 + (y - 0.33) ** 2) + noise / 3, read) == ""
     assert digits_in(np.full((8, 8), 0.3), read) == ""
     assert digits_in(np.full((1, 1), 0.3), read) == ""
 
