@@ -5,13 +5,13 @@ import itertools
 import matplotlib.pyplot as plt
 import numpy as np
 
+from evaluation import BLUE
 from handwriting import normalise
 from utils import UserError, atomic_write
 
 SIDE = 280  # pixels of the square to draw in
 PEN = 10  # radius of the pen in pixels, such that strokes come out as thick as MNIST's
 HINT = "c  clear      u  undo      s  save"
-BLUE = "#0072b2"
 
 
 def open_window(read, folder):

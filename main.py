@@ -45,7 +45,7 @@ def main(arguments=None):
     X_test = preprocess(test_images, settings.deskew)  # as the network's training images were
 
     # 3. Plot the loss and accuracy history
-    import evaluation  # not before it is needed: matplotlib and scikit-learn take seconds to import
+    import evaluation  # not before it is needed: matplotlib takes a while to import
 
     held_out = "validation" if settings.validation_size else "test"
     figures = {

@@ -13,7 +13,7 @@ from train import HISTORY
 from utils import UserError, atomic_write
 
 FORMAT_VERSION = 1
-PREPROCESSING = {"deskew": bool}  # the settings that images to be read need, too
+PREPROCESSING = ("deskew",)  # the settings that images to be read need, too: true or false
 
 
 def save_model(path, network, history, settings):
@@ -85,11 +85,8 @@ def unpack(arrays):
     for name, parameters in parameter_arrays(network).items():
         parameters[...] = arrays[name]
     history = {name: arrays[name] for name in HISTORY}
-    return (
-        network,
-        history,
-        SimpleNamespace(**description["settings"] | description["preprocessing"]),
-    )
+    settings = SimpleNamespace(**description["settings"] | description["preprocessing"])
+    return network, history, settings
 
 
 def read_description(arrays):
@@ -105,8 +102,9 @@ def read_description(arrays):
     for key, kind in (("layer_sizes", list), ("preprocessing", dict), ("settings", dict)):
         if not isinstance(description.get(key), kind):
             raise ValueError(f"{key} is missing from the description, or of the wrong type")
-    if not isinstance(description["preprocessing"].get("deskew"), bool):
-        raise ValueError("deskew is missing from the preprocessing, or neither true nor false")
+    for key in PREPROCESSING:
+        if not isinstance(description["preprocessing"].get(key), bool):
+            raise ValueError(f"{key} is missing from the preprocessing, or neither true nor false")
     for key in ("seed", "validation_size"):
         value = description["settings"].get(key)
         if not isinstance(value, int) or value < 0:

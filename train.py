@@ -146,7 +146,7 @@ def gradient_descent(network, X_epochs, labels, random_generator, settings):
                 velocity *= settings.momentum
                 velocity += network.gradient
                 network.parameters -= velocity
-            else:
+            else:  # the same with momentum 0, without two passes over all parameters
                 network.parameters -= network.gradient
             step += 1
         cross_entropy, accuracy = score(log_P, labels)
