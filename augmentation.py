@@ -6,6 +6,7 @@ and Platt: Best practices for convolutional neural networks applied to visual do
 2003).
 """
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -20,20 +21,20 @@ ELASTICITY = 0.7  # standard deviation of how far it bends a pixel, pixels
 SMOOTHNESS = 4.0  # standard deviation of the Gaussian that smooths the bending, pixels
 
 
-def distorted_epochs(X, random_generator, number_of_epochs):
-    """Yield a distorted copy of the images X (n, 784) float32 for each epoch.
+def distorted_epochs(X, random_generators):
+    """Yield a distorted copy of the images X (n, 784) float32 for each random generator.
 
     A second thread prepares the next copy while the caller uses this one, which is valid until the
-    next is asked for; NumPy lets both compute at once. The copies depend on `random_generator`
-    alone, not on which thread is faster, since that one thread makes them one after another.
+    next is asked for; NumPy lets both compute at once. Each copy depends on its random generator
+    alone, and so not on which thread is faster.
     """
-    copies = [np.empty_like(X), np.empty_like(X)]
+    copies = itertools.cycle([np.empty_like(X), np.empty_like(X)])
     with ThreadPoolExecutor(max_workers=1) as executor:
-        upcoming = executor.submit(distort, X, random_generator, copies[0])
-        for epoch in range(1, number_of_epochs + 1):
+        tasks = (executor.submit(distort, X, rng, next(copies)) for rng in random_generators)
+        upcoming = next(tasks, None)
+        while upcoming:
             copy = upcoming.result()
-            if epoch < number_of_epochs:
-                upcoming = executor.submit(distort, X, random_generator, copies[epoch % 2])
+            upcoming = next(tasks, None)
             yield copy
 
 

@@ -7,10 +7,11 @@ with one hidden layer computes
                 P = softmax(H @ W_2 + b_2)
     loss        mean(-log(P[label])) + l2 / 2 * sum(W**2)
     backward    dZ_2 = (P - Y) / batch                  dZ_1 = (dZ_2 @ W_2.T) * (H > 0)
-                dW_2 = H.T @ dZ_2 + l2 * W_2            dW_1 = X.T @ dZ_1 + l2 * W_1
+                dW_2 = H.T @ dZ_2                       dW_1 = X.T @ dZ_1
                 db_2 = sum of the rows of dZ_2          db_1 = sum of the rows of dZ_1
 
-and more hidden layers repeat the lines of the first. d stands for "derivative of the loss by".
+and more hidden layers repeat the lines of the first. d stands for "derivative of the loss by". The
+penalty adds l2 * W to each dW; `gradient_descent` in train.py does that while it updates W.
 """
 
 import math
@@ -28,9 +29,11 @@ class MultilayerPerceptron:
 
     parameters: (number of parameters,), all weights, then all biases, in one vector, so that an
         update is one line of arithmetic.
+    all_weights: (number of weights,), the part of `parameters` that the L2 penalty is on; a view.
     weights: the matrices W_1, W_2, ..., each (inputs, outputs), views into `parameters`.
     biases: the vectors b_1, b_2, ..., each (outputs,), views into `parameters`.
     gradient, weight_gradients, bias_gradients: the same three for what `backward` computes.
+    velocity: (number of parameters,), what gradient descent with momentum carries on with.
     """
 
     def __init__(self, hidden_layers=(128,), dtype=np.float32):
@@ -40,10 +43,12 @@ class MultilayerPerceptron:
         """
         self.layer_sizes = (INPUTS, *hidden_layers, CLASSES)
         self._shapes = list(zip(self.layer_sizes[:-1], self.layer_sizes[1:]))
-        self.number_of_weights = sum(inputs * outputs for inputs, outputs in self._shapes)
-        number_of_parameters = self.number_of_weights + sum(self.layer_sizes[1:])
+        number_of_weights = sum(inputs * outputs for inputs, outputs in self._shapes)
+        number_of_parameters = number_of_weights + sum(self.layer_sizes[1:])
         self.parameters = np.zeros(number_of_parameters, dtype)
         self.gradient = np.zeros(number_of_parameters, dtype)
+        self.all_weights = self.parameters[:number_of_weights]
+        self.velocity = np.zeros(number_of_parameters, dtype)
         self.weights, self.biases = self._split(self.parameters)
         self.weight_gradients, self.bias_gradients = self._split(self.gradient)
         self._rows = 0  # how many images the buffers below have room for
@@ -97,36 +102,33 @@ class MultilayerPerceptron:
             activations.append(Z)
         return activations
 
-    def backward(self, X, labels, l2=0.0, scale=1.0):
-        """Backpropagation: fill `gradient` with the derivative of scale * loss by each parameter.
+    def backward(self, X, Y, scale=1.0):
+        """Backpropagation: fill `gradient` with scale times the derivative of the cross-entropy.
 
         With the learning rate as `scale`, `gradient` is the gradient descent step itself: scaling
         the small dZ instead of the large dW saves a pass over all weights.
 
-        X: (n, inputs) and labels: (n,) integers, a batch. Returns log P, (n, classes).
+        X: (n, inputs) and Y: (n, classes), a batch and its one-hot labels. Returns log P,
+        (n, classes).
         """
         activations = self.forward(X)
         log_P = log_softmax(activations[-1])
         dZ = np.exp(log_P)
-        dZ[np.arange(len(X)), labels] -= 1  # P - Y, without writing out the zeros of Y
+        dZ -= Y
         dZ *= scale / len(X)
         for layer in reversed(range(len(self.weights))):
             inputs = activations[layer]
             np.matmul(inputs.T, dZ, out=self.weight_gradients[layer])
-            np.sum(dZ, axis=0, out=self.bias_gradients[layer])
+            dZ.sum(axis=0, out=self.bias_gradients[layer])
             if layer > 0:
                 dH = self._dH[layer - 1][: len(X)]
                 dZ = np.matmul(dZ, self.weights[layer].T, out=dH)
                 dZ *= relu_derivative(inputs)
-        if l2:
-            number = self.number_of_weights
-            self.gradient[:number] += (scale * l2) * self.parameters[:number]
         return log_P
 
     def penalty(self, l2):
         """The L2 part of the loss, l2 / 2 * sum(W**2) over all weights, as a float."""
-        weights = self.parameters[: self.number_of_weights]
-        return l2 / 2 * float(weights @ weights)
+        return l2 / 2 * float(self.all_weights @ self.all_weights)
 
     def evaluate(self, X, labels, l2=0.0):
         """Loss and accuracy (0 to 1), both floats, on images X (n, inputs) with labels (n,)."""

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from augmentation import distorted_epochs
 from data_preprocessing import preprocess
@@ -16,15 +15,22 @@ from model import CLASSES, MultilayerPerceptron, score
 from utils import UserError
 
 HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
+INITIALISATION, SHUFFLING, AUGMENTATION = range(3)  # what is random in training
 
 
-def train(training, test, settings, show_progress=True):
-    """Train a new network; return it and its history.
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C after at least one whole epoch; its arguments are network and history up to there."""
+
+
+def train(training, test, settings, begun=None, show_progress=True):
+    """Train a new network, or go on with one; return it and its history.
 
     training, test: (images, labels), images (n, 28, 28) uint8 and labels (n,) integers. The last
         validation_size training images, or the test images if that is 0, are held out: the
         network is evaluated on them after every epoch and never learns from them.
     settings: the settings of config.py. Their seed settles every random choice.
+    begun: the network and the history of an interrupted run with the same settings; what comes
+        out is then what that run would have ended with, bit for bit.
     show_progress: on a terminal a progress bar, elsewhere a line an epoch.
 
     The history is a dictionary of (number_of_epochs,) float64 arrays: training_loss and
@@ -32,8 +38,10 @@ def train(training, test, settings, show_progress=True):
     held_out_loss and held_out_accuracy, after the epoch. Losses include the L2 penalty;
     accuracies are from 0 to 1.
 
-    Raises UserError if the loss or a parameter stops being finite.
+    Raises UserError if the loss or a parameter stops being finite, Interrupted on Ctrl-C.
     """
+    from tqdm import tqdm  # a loaded network needs no progress bar
+
     held_out = test
     if settings.validation_size:
         held_out = [array[-settings.validation_size :] for array in training]
@@ -41,48 +49,67 @@ def train(training, test, settings, show_progress=True):
     X, X_held_out = (preprocess(images, settings.deskew) for images, _ in (training, held_out))
     labels, held_out_labels = training[1], held_out[1]
 
-    seeds = np.random.SeedSequence(settings.seed).spawn(3)
-    initialisation, shuffling, augmentation = map(np.random.default_rng, seeds)
-    network = MultilayerPerceptron(settings.hidden_layers)
-    network.initialise(initialisation)
-    if settings.augment:
-        X_epochs = distorted_epochs(X, augmentation, settings.number_of_epochs)
+    if begun is None:
+        network = MultilayerPerceptron(settings.hidden_layers)
+        network.initialise(random_generator(settings, INITIALISATION))
+        past = dict.fromkeys(HISTORY, ())
     else:
-        X_epochs = itertools.repeat(X, settings.number_of_epochs)
+        network, past = begun
+    done = len(past[HISTORY[0]])
+    history = {
+        name: np.append(past[name], np.empty(settings.number_of_epochs - done)) for name in HISTORY
+    }
+    remaining = range(done, settings.number_of_epochs)
+    if settings.augment:
+        X_epochs = distorted_epochs(
+            X, (random_generator(settings, AUGMENTATION, e) for e in remaining)
+        )
+    else:
+        X_epochs = itertools.repeat(X)
 
-    history = {name: np.empty(settings.number_of_epochs) for name in HISTORY}
     on_terminal = sys.stderr.isatty()
     epochs = tqdm(
-        gradient_descent(network, X_epochs, labels, shuffling, settings),
+        gradient_descent(network, X_epochs, labels, settings, remaining),
         desc="Training",
+        initial=done,
         total=settings.number_of_epochs,
         unit="epoch",
         disable=not (show_progress and on_terminal),
     )
     start = time.perf_counter()
-    # The products of one small batch take microseconds: sharing each out among the threads of BLAS
-    # costs more than it saves, and many times more where other programs keep the cores busy.
+    last_whole = None
+    # One BLAS thread. Two would share out every product, and so every array between the caches of
+    # two cores: the products gain less than all that follows loses; on many cores, or beside other
+    # programs, they lose as well (numpy issues 22928 and 29884).
     # Overflow in a diverging run is no warning on the screen, but the error below.
     with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
-        for epoch, figures in enumerate(epochs, start=1):
-            figures += network.evaluate(X_held_out, held_out_labels, settings.l2)
-            if not np.isfinite([*figures, network.parameters.sum()]).all():
-                raise UserError(
-                    f"the loss is no longer finite in epoch {epoch}, with the learning rate "
-                    f"alpha = {settings.alpha:g}: nothing is saved; try a smaller alpha"
-                )
-            for name, figure in zip(HISTORY, figures):
-                history[name][epoch - 1] = figure
-            loss, accuracy, held_out_loss, held_out_accuracy = figures
-            epochs.set_postfix(loss=f"{loss:.4f}", accuracy=f"{held_out_accuracy:.2%}")
-            if show_progress and not on_terminal:
-                print(
-                    f"epoch {epoch}/{settings.number_of_epochs}: "
-                    f"training loss {loss:.4f}, accuracy {accuracy:.2%}; "
-                    f"held-out loss {held_out_loss:.4f}, accuracy {held_out_accuracy:.2%}; "
-                    f"{(time.perf_counter() - start) / epoch:.2f} s an epoch",
-                    flush=True,
-                )
+        try:
+            for epoch, figures in enumerate(epochs, start=done + 1):
+                figures += network.evaluate(X_held_out, held_out_labels, settings.l2)
+                if not np.isfinite([*figures, network.parameters.sum()]).all():
+                    raise UserError(
+                        f"the loss is no longer finite in epoch {epoch}, with the learning rate "
+                        f"alpha = {settings.alpha:g}: nothing is saved; try a smaller alpha"
+                    )
+                for name, figure in zip(HISTORY, figures):
+                    history[name][epoch - 1] = figure
+                last_whole = epoch, network.parameters.copy(), network.velocity.copy()
+                loss, accuracy, held_out_loss, held_out_accuracy = figures
+                epochs.set_postfix(loss=f"{loss:.4f}", accuracy=f"{held_out_accuracy:.2%}")
+                if show_progress and not on_terminal:
+                    print(
+                        f"epoch {epoch}/{settings.number_of_epochs}: "
+                        f"training loss {loss:.4f}, accuracy {accuracy:.2%}; "
+                        f"held-out loss {held_out_loss:.4f}, accuracy {held_out_accuracy:.2%}; "
+                        f"{(time.perf_counter() - start) / (epoch - done):.2f} s an epoch",
+                        flush=True,
+                    )
+        except KeyboardInterrupt as interrupt:
+            if last_whole is None:
+                raise
+            epoch, network.parameters[...], network.velocity[...] = last_whole
+            past = {name: values[:epoch] for name, values in history.items()}
+            raise Interrupted(network, past) from interrupt
     return network, history
 
 
@@ -112,45 +139,62 @@ def seed_study(training, test, settings, number_of_seeds):
     return first
 
 
-def gradient_descent(network, X_epochs, labels, random_generator, settings):
+def gradient_descent(network, X_epochs, labels, settings, epochs):
     """Train a network in place by mini-batch gradient descent.
 
     Every epoch goes once through the images in a new random order, the last short batch included,
     and updates all parameters after each batch:
 
+        gradient = that of the cross-entropy + l2 * W
         velocity = momentum * velocity + alpha * gradient
         parameters -= velocity
 
-    X_epochs: iterable of number_of_epochs arrays (n, 784), the network inputs of each epoch.
-    labels: (n,) integers. random_generator: a numpy.random.Generator, for the shuffling.
+    X_epochs: iterable of arrays (n, 784), the network inputs of each epoch. labels: (n,) integers.
+    epochs: range of the epochs to do, counted from 0, for the order and the learning rate.
 
     Yields, after each epoch, the mean loss and the accuracy over the images as they were met.
     """
-    batch_size = min(settings.batch_size, len(labels))
-    starts = range(0, len(labels), batch_size)
+    dtype, n, n_weights = network.parameters.dtype, len(labels), len(network.all_weights)
+    batch_size = min(settings.batch_size, n)
+    starts = range(0, n, batch_size)
     steps = len(starts) * settings.number_of_epochs
-    step = 0
-    velocity = np.zeros_like(network.parameters)
-    log_P = np.empty((len(labels), CLASSES), velocity.dtype)  # of each image, as it was met
-    for X in X_epochs:
-        order = random_generator.permutation(len(labels))
+    log_P = np.empty((n, CLASSES), dtype)  # of each image, as it was met
+    due = 0.0  # what the L2 penalty is still to take off the weights, as a share of them
+    for epoch, X in zip(epochs, X_epochs):
+        order = random_generator(settings, SHUFFLING, epoch).permutation(n)
+        Y = np.eye(CLASSES, dtype=dtype)[labels[order]]
         X_batch = np.empty((batch_size, X.shape[1]), X.dtype)
-        for start in starts:
-            batch = order[start : start + batch_size]
-            X_batch = X_batch[: len(batch)]  # the last one may be short
+        for step, start in enumerate(starts, start=epoch * len(starts)):
+            batch = slice(start, start + batch_size)
+            Y_batch = Y[batch]
+            X_batch = X_batch[: len(Y_batch)]  # the last one may be short
             # mode="clip" makes NumPy write straight into `out`; no index is ever out of range
-            np.take(X, batch, axis=0, out=X_batch, mode="clip")
+            X.take(order[batch], axis=0, out=X_batch, mode="clip")
             alpha = learning_rate(step / steps, settings)
-            log_P[batch] = network.backward(X_batch, labels[batch], settings.l2, scale=alpha)
+            log_P[batch] = network.backward(X_batch, Y_batch, scale=alpha)
             if settings.momentum:
-                velocity *= settings.momentum
-                velocity += network.gradient
-                network.parameters -= velocity
-            else:  # the same with momentum 0, without two passes over all parameters
+                network.velocity *= settings.momentum
+                network.velocity += network.gradient
+                if settings.l2:
+                    network.velocity[:n_weights] += (alpha * settings.l2) * network.all_weights
+                network.parameters -= network.velocity
+            else:  # the same with momentum 0, in fewer passes over all parameters
+                due += alpha * settings.l2
+                # a factor too close to 1 would be rounded away: wait until it is worth a pass
+                if due > 100 * np.finfo(dtype).eps or (due and start == starts[-1]):
+                    network.all_weights *= 1 - due
+                    due = 0.0
                 network.parameters -= network.gradient
-            step += 1
-        cross_entropy, accuracy = score(log_P, labels)
+        cross_entropy, accuracy = score(log_P, labels[order])
         yield cross_entropy + network.penalty(settings.l2), accuracy
+
+
+def random_generator(settings, purpose, epoch=0):
+    """A numpy.random.Generator for each purpose and epoch, so that a run can go on in the middle.
+
+    It is the one that a SeedSequence of the seed spawns, and its child for the epoch.
+    """
+    return np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(purpose, epoch)))
 
 
 def learning_rate(progress, settings):

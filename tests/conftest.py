@@ -64,3 +64,26 @@ def make_network():
 def few(mnist):
     """The first 500 training images and their labels."""
     return mnist[0][:500], mnist[1][:500]
+
+
+@pytest.fixture
+def tensorflow_gradient():
+    """Function for a network's loss and gradient by TensorFlow's automatic differentiation."""
+
+    def compute(network, X, labels, l2):
+        import tensorflow as tf
+
+        weights = [tf.Variable(W) for W in network.weights]
+        biases = [tf.Variable(b) for b in network.biases]
+        with tf.GradientTape() as tape:
+            H = tf.constant(X)
+            for W, b in zip(weights[:-1], biases[:-1], strict=True):
+                H = tf.nn.relu(H @ W + b)
+            logits = H @ weights[-1] + biases[-1]
+            cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            loss = tf.reduce_mean(cross_entropy)
+            loss += l2 / 2 * tf.add_n([tf.reduce_sum(W**2) for W in weights])
+        gradient = tape.gradient(loss, weights + biases)
+        return float(loss), np.concatenate([part.numpy().ravel() for part in gradient])
+
+    return compute

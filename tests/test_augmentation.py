@@ -85,11 +85,9 @@ def test_few_images_are_distorted_too(pixels):
 @pytest.mark.parametrize("pause", [0, 0.05])
 def test_epochs_depend_on_the_seed_and_not_on_the_threads(mnist, pause):
     X = mnist[0][:300].reshape(300, -1) / np.float32(255)
-    random_generator = np.random.default_rng(3)
-    expected = [distort(X, random_generator, np.empty_like(X)) for _ in range(4)]
-    for copy, expected_copy in zip(
-        distorted_epochs(X, np.random.default_rng(3), 4), expected, strict=True
-    ):
+    expected = [distort(X, np.random.default_rng(seed), np.empty_like(X)) for seed in range(4)]
+    copies = distorted_epochs(X, map(np.random.default_rng, range(4)))
+    for copy, expected_copy in zip(copies, expected, strict=True):
         time.sleep(pause)  # the other thread gets far ahead, or does not
         np.testing.assert_array_equal(copy, expected_copy)
 
@@ -97,5 +95,5 @@ def test_epochs_depend_on_the_seed_and_not_on_the_threads(mnist, pause):
 def test_training_images_stay_as_they_are(mnist):
     X = mnist[0][:300].reshape(300, -1) / np.float32(255)
     before = X.copy()
-    list(distorted_epochs(X, np.random.default_rng(0), 2))
+    list(distorted_epochs(X, [np.random.default_rng(0)] * 2))
     np.testing.assert_array_equal(X, before)

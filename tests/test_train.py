@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from data_preprocessing import preprocess
-from train import gradient_descent, learning_rate, seed_study, train
+from model import CLASSES
+from train import (
+    SHUFFLING,
+    gradient_descent,
+    learning_rate,
+    random_generator,
+    seed_study,
+    train,
+)
 from utils import UserError
 
 
@@ -27,11 +35,11 @@ def test_one_epoch_on_mnist(mnist, settings):
     assert history["training_loss"][0] > loss
 
 
-def descend(network, batch, settings, seed=4):
+def descend(network, batch, settings):
     """Run gradient descent on one batch of training data; return what it yields."""
-    X_epochs = itertools.repeat(batch[0], settings.number_of_epochs)
-    shuffling = np.random.default_rng(seed)
-    return list(gradient_descent(network, X_epochs, batch[1], shuffling, settings))
+    epochs = range(settings.number_of_epochs)
+    X_epochs = itertools.repeat(batch[0])
+    return list(gradient_descent(network, X_epochs, batch[1], settings, epochs))
 
 
 def test_all_switches_off_is_plain_gradient_descent(make_network, batch, settings):
@@ -40,14 +48,40 @@ def test_all_switches_off_is_plain_gradient_descent(make_network, batch, setting
     settings.alpha, settings.batch_size, settings.number_of_epochs = 0.3, 5, 2
     descend(network, batch, settings)
 
-    shuffling = np.random.default_rng(4)
-    for _ in range(2):
-        order = shuffling.permutation(16)
+    for epoch in range(2):
+        order = random_generator(settings, SHUFFLING, epoch).permutation(16)
         for start in (0, 5, 10, 15):  # batches of 5, 5, 5 and 1
             rows = order[start : start + 5]
-            expected.backward(X[rows], labels[rows])
+            expected.backward(X[rows], np.eye(CLASSES)[labels[rows]])
             expected.parameters -= 0.3 * expected.gradient
-    np.testing.assert_allclose(network.parameters, expected.parameters, rtol=1e-12)
+    np.testing.assert_allclose(network.parameters, expected.parameters, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("momentum", [0, 0.9])
+def test_a_step_with_l2_follows_the_gradient_of_the_whole_loss(
+    make_network, batch, settings, tensorflow_gradient, momentum
+):
+    network = make_network((9,), np.float64)
+    settings.alpha, settings.l2, settings.momentum = 0.3, 0.1, momentum
+    _, gradient = tensorflow_gradient(network, *batch, l2=0.1)
+    expected = network.parameters - 0.3 * gradient
+    descend(network, batch, settings)
+    np.testing.assert_allclose(network.parameters, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("l2", [1e-3, 1e-6])
+def test_the_penalty_shrinks_float32_weights_however_small_it_is(make_network, settings, l2):
+    network = make_network((9,))
+    before = network.all_weights.astype(np.float64)
+    nothing = np.zeros((2000, 784), np.float32), np.zeros(2000, np.uint8)
+    settings.alpha, settings.l2, settings.batch_size = 0.01, l2, 1
+    network.weights[1][...] = 0  # so that only the penalty moves W_1
+    descend(network, nothing, settings)
+    W_1 = network.weights[0]
+    shrunk = 1 - np.sum(W_1 * before[: W_1.size].reshape(W_1.shape)) / np.sum(
+        before[: W_1.size] ** 2
+    )
+    assert shrunk == pytest.approx(1 - (1 - 0.01 * l2) ** 2000, rel=0.02, abs=1e-9)
 
 
 def test_momentum_decay_and_l2_by_hand(make_network, batch, settings):
@@ -56,10 +90,11 @@ def test_momentum_decay_and_l2_by_hand(make_network, batch, settings):
     settings.alpha, settings.momentum, settings.l2, settings.decay = 0.3, 0.9, 0.01, True
     settings.number_of_epochs = 4
     descend(network, batch, settings)
-    velocity = 0
+    velocity, weights = 0, expected.all_weights.size
     for angle in (0, 45, 90, 135):  # degrees of the cosine at the four steps
         alpha = 0.3 * (1 + np.cos(np.deg2rad(angle))) / 2
-        expected.backward(X, labels, l2=0.01)
+        expected.backward(X, np.eye(CLASSES)[labels])
+        expected.gradient[:weights] += 0.01 * expected.all_weights
         velocity = 0.9 * velocity + alpha * expected.gradient
         expected.parameters -= velocity
     # the batch is shuffled, and so its sums are rounded otherwise
@@ -86,9 +121,9 @@ def test_every_epoch_sees_every_image_once(monkeypatch, make_network, batch, set
     seen = []
     backward = network.backward
 
-    def recording_backward(X, labels, *args, **kwargs):
+    def recording_backward(X, *args, **kwargs):
         seen.append(X.copy())
-        return backward(X, labels, *args, **kwargs)
+        return backward(X, *args, **kwargs)
 
     monkeypatch.setattr(network, "backward", recording_backward)
     settings.batch_size, settings.number_of_epochs = 6, 2
