@@ -178,6 +178,10 @@ def gradient_descent(network, X_epochs, labels, settings, epochs):
                 if settings.l2:
                     network.velocity[:n_weights] += (alpha * settings.l2) * network.all_weights
                 network.parameters -= network.velocity
+                if step % 100 == 0:
+                    # What fades away ends among the subnormal numbers, and stays there; they are
+                    # so slow that a few dead neurons would double the time of an epoch.
+                    network.velocity[np.abs(network.velocity) < 1e-30] = 0
             else:  # the same with momentum 0, in fewer passes over all parameters
                 due += alpha * settings.l2
                 # a factor too close to 1 would be rounded away: wait until it is worth a pass
