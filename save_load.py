@@ -112,7 +112,8 @@ def read_model(file):
     for name, parameters in parameter_arrays(network).items():
         parameters[...] = arrays[name]
     check_parameters(network)
-    settings = SimpleNamespace(**description["settings"] | description["preprocessing"])
+    preprocessing = {name: description["preprocessing"][name] for name in PREPROCESSING}
+    settings = SimpleNamespace(**description["settings"] | preprocessing)
     return network, history, settings
 
 

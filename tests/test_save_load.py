@@ -1,13 +1,21 @@
 import json
 import os
 import pickle
+import struct
+import tempfile
+import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import command_line
 import config
 import save_load
+from model import MultilayerPerceptron
 from save_load import load_model, save_model
 from train import HISTORY
 from utils import UserError
@@ -270,3 +278,88 @@ def test_the_deepest_network_is_loaded(tmp_path, make_network, history, settings
     save_model(tmp_path / "m.npz", network, history, settings)
     loaded, _, _ = load_model(tmp_path / "m.npz")
     assert loaded.parameters.tobytes() == network.parameters.tobytes()
+
+
+def test_the_preprocessing_overrides_no_other_setting(saved):
+    rewrite_description(saved, preprocessing={"deskew": True, "seed": []})
+    settings = load_model(saved)[2]
+    assert settings.deskew is True and settings.seed == 0
+
+
+def test_a_directory_that_would_fill_the_memory_is_not_read(saved):
+    entry = b"PK\1\2" + bytes(24) + b"\3\0" + bytes(16) + b"abc"
+    end = b"PK\5\6" + bytes(4) + b"\xff" * 4 + struct.pack("<LL", 400_000 * len(entry), 0)
+    saved.write_bytes(entry * 400_000 + end + b"\0\0")
+    tracemalloc.start()
+    with pytest.raises(UserError, match="a directory of 19,600,000 bytes"):
+        load_model(saved)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1e6
+
+
+def test_a_file_larger_than_any_network_is_not_read(saved):
+    os.truncate(saved, 2**31)  # it takes no room on the disk
+    with pytest.raises(UserError, match="2,147,483,648 bytes are more than any network takes"):
+        load_model(saved)
+
+
+float64s = st.floats(0, allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def trained_networks(draw):
+    """A network with any computable parameters, a history and settings that config.py allows."""
+    network = MultilayerPerceptron(draw(st.lists(st.integers(1, 9), max_size=4)))
+    random_generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    scale = 10.0 ** draw(st.integers(-50, 5))
+    network.parameters[...] = scale * random_generator.standard_normal(network.parameters.shape)
+    epochs = draw(st.integers(1, 6))
+    history = {}
+    for name in HISTORY:
+        values = st.floats(0, 1) if "accuracy" in name else float64s
+        history[name] = np.array(draw(st.lists(values, min_size=epochs, max_size=epochs)))
+    settings = {"hidden_layers": network.layer_sizes[1:-1]}
+    for name, (kind, lowest, highest) in config.allowed.items():
+        if kind is not tuple:
+            numbers = {bool: st.booleans, int: st.integers, float: st.floats}[kind]
+            settings[name] = draw(numbers() if kind is bool else numbers(lowest, highest))
+    return network, history, SimpleNamespace(**settings)
+
+
+@given(trained_networks())
+def test_everything_survives_a_round_trip(trained):
+    network, history, settings = trained
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.npz"
+        save_model(path, network, history, settings)
+        loaded, loaded_history, loaded_settings = load_model(path)
+        first = path.read_bytes()
+        loaded_settings.hidden_layers = tuple(loaded_settings.hidden_layers)
+        save_model(path, loaded, loaded_history, loaded_settings)
+        assert load_model(path)[0].parameters.tobytes() == network.parameters.tobytes()
+        assert len(path.read_bytes()) == len(first)
+    assert loaded.layer_sizes == network.layer_sizes
+    assert loaded.parameters.tobytes() == network.parameters.tobytes()
+    assert {name: values.tobytes() for name, values in loaded_history.items()} == {
+        name: values.tobytes() for name, values in history.items()
+    }
+    assert loaded_settings == settings
+
+
+@given(st.binary(max_size=300), st.integers(0, 10**6), st.integers(0, 300))
+def test_a_file_with_any_bytes_changed_is_refused_or_valid(content, place, removed):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.npz"
+        network = MultilayerPerceptron((2,))
+        history = dict.fromkeys(HISTORY, np.ones(2))
+        save_model(path, network, history, SimpleNamespace(seed=0, validation_size=0, deskew=True))
+        whole = path.read_bytes()
+        place %= len(whole)
+        path.write_bytes(whole[:place] + content + whole[place + removed :])
+        try:
+            loaded, _, _ = load_model(path)
+        except UserError as error:
+            assert str(error).isprintable()
+        else:
+            assert np.isfinite(loaded.parameters).all()
