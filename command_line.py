@@ -11,6 +11,7 @@ from utils import UserError
 
 PROJECT = Path(__file__).parent
 SEEDS = (int, 1, 1000)  # how many networks --seeds may train
+MOST_HIDDEN_LAYERS = 32  # of the largest, they take 2 GB in a model file
 
 
 def parse_command_line(train_model, arguments=None):
@@ -124,7 +125,7 @@ def is_allowed(value, kind, lowest, highest):
     if kind is tuple:
         return (
             isinstance(value, tuple)
-            and len(value) > 0
+            and 1 <= len(value) <= MOST_HIDDEN_LAYERS
             and all(is_allowed(entry, int, lowest, highest) for entry in value)
         )
     if kind is not bool and isinstance(value, bool):  # Python's True is an int, too
@@ -140,7 +141,10 @@ def range_text(kind, lowest, highest):
     if kind is float:
         return f"a number from {lowest:g} to {highest:g}"
     if kind is tuple:
-        return f"whole numbers from {lowest} to {highest}, separated by commas"
+        return (
+            f"up to {MOST_HIDDEN_LAYERS} whole numbers from {lowest} to {highest}, "
+            "separated by commas"
+        )
     return f"a whole number from {lowest} to {highest}"
 
 

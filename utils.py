@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import tempfile
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -45,17 +45,19 @@ def atomic_write(path):
     """Open a binary file that takes the place of `path` when it is whole, and not before.
 
     What was at `path` stays there until the new file is on the disk. The folder is made if it is
-    not there. Raises UserError, and leaves nothing behind, if the file can't be written.
+    not there. Raises UserError, and leaves nothing behind, if the file can't be written; what a
+    process left behind that was killed, the next one to write to `path` takes away.
     """
-    path = Path(path).resolve()  # replace the file a symbolic link points at, not the link
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path = Path(os.path.realpath(path))  # replace the file a symbolic link points at, not the link
+    temporary = temporary_path(path, os.getpid())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_place(path)
         with open(temporary, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        sync_folder(path.parent)
     except OSError as error:
         raise UserError(f"{path}: can't be written: {error.strerror or error}") from error
     finally:
@@ -65,10 +67,54 @@ def atomic_write(path):
 
 def check_writable(path):
     """Make the folder of `path` if it isn't there; UserError unless a file can be put there."""
+    path = Path(os.path.realpath(path))
+    temporary = temporary_path(path, os.getpid())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
-        tempfile.TemporaryFile(dir=path.parent).close()
+        make_place(path)
+        temporary.touch()  # the very file that `atomic_write` makes: its name may be too long, say
+        temporary.unlink()
     except OSError as error:
-        raise UserError(f"{path}: can't be written: {error.strerror}") from error
+        raise UserError(f"{path}: can't be written: {error.strerror or error}") from error
+
+
+def temporary_path(path, process):
+    """Where this machine's process of that number writes what is to become `path`."""
+    return path.with_name(f".{path.name}.{platform.node()}.{process}.tmp")
+
+
+def make_place(path):
+    """Make the folder of `path`, and remove what killed processes left there; OSError if not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(None, "it is a folder")
+    if path.exists() and not path.is_file():  # nobody wants /dev/null replaced
+        raise OSError(None, "it is a device, not a file")
+    start, end = temporary_path(path, "\0").name.split("\0")
+    for name in os.listdir(path.parent):
+        number = name.removeprefix(start).removesuffix(end)
+        if name == f"{start}{number}{end}" and number.isdecimal() and not is_running(int(number)):
+            with contextlib.suppress(OSError):
+                path.with_name(name).unlink()
+
+
+def is_running(process):
+    """Whether a process of that number may be running on this machine."""
+    if os.name == "nt":
+        return False  # asking would end it, and a file that it has open can't be removed anyway
+    try:
+        os.kill(process, 0)  # sends nothing
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
+def sync_folder(folder):
+    """Have the disk keep the new names in a folder, on systems that can be told so."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -3,6 +3,7 @@
 import os
 from types import SimpleNamespace
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -11,6 +12,9 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 from data_preprocessing import load_mnist
 from model import CLASSES, INPUTS, MultilayerPerceptron
+
+hypothesis.settings.register_profile("unhurried", deadline=None)  # on a busy machine, too
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,279 @@
+"""What takes minutes: thousands of hostile files, hundreds of kills, crowds of processes.
+
+    python -m pytest -m long -s
+
+runs these tests and prints how much was tried.
+"""
+
+import io
+import json
+import os
+import random
+import resource
+import struct
+import sys
+import time
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+
+from save_load import load_model, save_model
+from train import HISTORY
+from utils import UserError
+
+pytestmark = pytest.mark.long
+
+FILES = 25_000
+
+
+@pytest.fixture
+def model_file(tmp_path, make_network, settings):
+    """A small model file, 784-4-3-10."""
+    settings.hidden_layers = (4, 3)
+    history = {name: np.linspace(1, 0, 5) for name in HISTORY}
+    save_model(tmp_path / "m.npz", make_network((4, 3)), history, settings)
+    return tmp_path / "m.npz"
+
+
+@pytest.fixture
+def hooks():
+    """List of what Python does, while it is filled: files opened to write, code run, processes.
+
+    An audit hook can't be taken away again, so it is told when to stop instead.
+    """
+    happened, watching = [], [True]
+    harmful = ("exec", "compile", "import", "os.", "subprocess.", "pickle.", "socket.", "shutil.")
+
+    def hook(event, arguments):
+        if watching and (event.startswith(harmful) or (event == "open" and arguments[2] & 0x3)):
+            happened.append((event, arguments))
+
+    sys.addaudithook(hook)
+    yield happened
+    watching.clear()
+
+
+def npy(header, data=b"", version=b"\1\0"):
+    """An array in the .npy format with a header of our choice."""
+    header = header.encode("latin1") if isinstance(header, str) else header
+    length = struct.pack("<H", len(header) & 0xFFFF)
+    if version != b"\1\0":
+        length = struct.pack("<L", len(header))
+    return b"\x93NUMPY" + version + length + header + data
+
+
+def archive_of(members, compression=zipfile.ZIP_STORED):
+    """A zip archive of (name, content) pairs; names may repeat and be anything."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about names that repeat
+        with zipfile.ZipFile(file, "w", compression) as archive:
+            for name, content in members:
+                archive.writestr(name, content)
+    return file.getvalue()
+
+
+class Harm:
+    """What a pickle of this does when it is loaded must never happen."""
+
+    def __reduce__(self):
+        return os.mkdir, ("harm",)
+
+
+def harmful_array():
+    file = io.BytesIO()
+    np.save(file, np.array([Harm()], dtype=object), allow_pickle=True)
+    return file.getvalue()
+
+
+HEADERS = [
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }",
+    "{'descr': '|O', 'fortran_order': False, 'shape': (%s,), }",
+    "{'descr': '<f8', 'fortran_order': True, 'shape': (%s, 4), }",
+    "{'descr': '<U%s', 'fortran_order': False, 'shape': (), }",
+    "{'descr': [('a', '<f4', (%s,))], 'fortran_order': False, 'shape': (1,), }",
+    "{'descr': '<V%s', 'fortran_order': False, 'shape': (784, 4), }",
+    "__import__('os').mkdir('harm%s')",
+    "[" * 5000 + "%s",
+    "-" * 9000 + "%s",
+    "(\n\t%s\n  \\",
+    "%sL",
+    "",
+]
+NUMBERS = ["0", "-1", "784, 4", "10**9", "9" * 30, "9" * 5000, "1e9", "10737418240", "2147483648"]
+NAMES = ["../x.npy", "/tmp/x.npy", "C:\\x.npy", "W_1", "W_1.npy", "W_1.npy/", "W_1.npy\0.txt",
+         "W_1.NPY", "é.npy", "\n.npy", "x" * 30_000 + ".npy", ".npy", "W_9.npy"]  # fmt: skip
+TEXTS = ["[" * 9000, '{"a":' * 5000, "9" * 9000, "NaN", "null", "[]", "{}", '"\\ud800"', "\0", ""]
+VALUES = [None, True, -1, 0, 1, 2, 3, 784, 10, 4096, 4097, 10**9, 10**400, 1.5, float("nan"),
+          float("inf"), "x", "\ud800", [], {}, [784, 10], [784, 4, 3, 10], [784, 4, 3, 10, 10],
+          [784, 10**9, 10**9, 10], [784] + [1] * 40 + [10], [784, True, 3, 10],
+          [784, 4.0, 3, 10], [[]] * 9]  # fmt: skip
+
+
+def mutate(good, members, rng):
+    """One hostile file and the name of its kind, made from a good one and its members."""
+    kind = rng.choice(KINDS)
+    content, members = bytearray(good), list(members)
+    which = rng.randrange(len(members))
+    name, data = members[which]
+    compression = zipfile.ZIP_STORED
+    if kind == "bit flips":
+        for _ in range(rng.choice([1, 1, 2, 10, 1000])):
+            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        return kind, bytes(content)
+    if kind == "bit flips in the records":
+        # the local headers, the directory and the headers of arrays, not the bulk of the data
+        starts = [i for i in range(len(content)) if content[i : i + 2] in (b"PK", b"\x93N")]
+        for _ in range(rng.choice([1, 1, 2, 5])):
+            place = rng.choice(starts) + rng.randrange(120)
+            content[min(place, len(content) - 1)] = rng.choice([0, 1, 0x7F, 0x80, 0xFF])
+        return kind, bytes(content)
+    if kind == "sizes in the directory":
+        starts = [i for i in range(len(content)) if content[i : i + 4] == b"PK\1\2"]
+        place = rng.choice(starts) + rng.choice([8, 10, 16, 20, 24, 28, 30, 42])
+        content[place : place + 4] = struct.pack("<L", rng.choice([0, 1, 8, 2**31, 2**32 - 1]))
+        return kind, bytes(content)
+    if kind == "end of the directory":
+        place = len(content) - rng.randrange(1, 23)
+        number = rng.choice([0, 1, 2**31, 2**32 - 1, rng.randrange(2**32)])
+        content[place : place + 4] = struct.pack("<L", number)
+        return kind, bytes(content)
+    if kind == "truncation":
+        start = rng.choice([0, 0, rng.randrange(len(content))])
+        return kind, bytes(content[start : rng.randrange(len(content))])
+    if kind == "pieces moved":
+        a, b, c = sorted(rng.randrange(len(content)) for _ in range(3))
+        return kind, bytes(content[:a] + content[b:c] + content[a:b] + content[c:])
+    if kind == "noise":
+        return kind, rng.choice([b"", b"PK\3\4", good[:100]]) + rng.randbytes(rng.randrange(500))
+    if kind == "zip64 records":
+        end = bytes(content[-22:])
+        numbers = [rng.choice([0, 1, 14, 2**32, 2**40, 2**63]) for _ in range(4)]
+        record = b"PK\6\6" + struct.pack("<QHHLLQQQQ", 44, 45, 45, 0, 0, *numbers)
+        locator = b"PK\6\7" + struct.pack("<LQL", 0, len(content) - 22, 1)
+        return kind, bytes(content[:-22]) + record + locator + end
+    if kind == "swapped members":
+        other = rng.randrange(len(members))
+        members[which], members[other] = (name, members[other][1]), (members[other][0], data)
+    elif kind == "missing or repeated members":
+        members[which:which] = rng.choice([[], [members[which]] * rng.choice([1, 1, 500])])
+        if rng.random() < 0.5:
+            del members[rng.randrange(len(members))]
+    elif kind == "names":
+        members[which] = (rng.choice(NAMES), data)
+    elif kind == "headers":
+        header = rng.choice(HEADERS).replace("%s", rng.choice(NUMBERS))
+        version = rng.choice([b"\1\0", b"\1\0", b"\2\0", b"\3\0", b"\xff\xff"])
+        members[which] = (name, npy(header + " " * rng.randrange(64) + "\n", data[128:], version))
+    elif kind == "length of a header":
+        length = rng.choice([0, 1, 100, 2**16 - 1, 2**32 - 1])  # up to 4 GB
+        start = rng.choice([struct.pack("<H", length & 0xFFFF), struct.pack("<L", length)])
+        version = b"\1\0" if len(start) == 2 else b"\2\0"
+        members[which] = (name, b"\x93NUMPY" + version + start + data[10:])
+    elif kind == "pickles":
+        members[which] = (name, rng.choice([harmful_array(), harmful_array()[128:]]))
+    elif kind == "other types":
+        dtype = rng.choice(
+            ["<f4", ">f4", "<f8", "<f2", "|b1", "<c8", "<i8", "<U4", "|S9", "<M8[s]"]
+        )
+        shape = rng.choice([(), (0,), (5,), (4,), (10,), (784, 4), (4, 3), (4, 784), (1, 5)])
+        file = io.BytesIO()
+        np.save(file, np.zeros(shape, dtype))
+        members[which] = (name, file.getvalue())
+    elif kind == "strange numbers":
+        numbers = bytearray(data)
+        for _ in range(rng.choice([1, 3])):
+            place = rng.randrange(128, len(data) + 1) // 4 * 4
+            value = rng.choice([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45, -0.0, 1e20])
+            numbers[place : place + 4] = struct.pack("<f", value)
+        members[which] = (name, bytes(numbers[: len(data)]))
+    elif kind == "descriptions":
+        number = [name for name, _ in members].index("description.npy")
+        text = str(np.load(io.BytesIO(members[number][1])))
+        if rng.random() < 0.3:
+            text = rng.choice(TEXTS)
+        else:
+            description = json.loads(text)
+            table = rng.choice([description, description["settings"], description["preprocessing"]])
+            key = rng.choice([*table, "format_version", "layer_sizes", "seed", "__class__"])
+            table[key] = rng.choice(VALUES)
+            text = json.dumps(description)
+        file = io.BytesIO()
+        np.save(file, np.array(text))
+        members[number] = ("description.npy", file.getvalue())
+    elif kind == "compression":
+        compression = rng.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    elif kind == "unsupported compression":
+        content = bytearray(archive_of(members))
+        for place in range(len(content)):
+            if content[place : place + 4] == b"PK\1\2":
+                content[place + 10] = rng.choice([1, 6, 9, 93, 97, 99])
+            if content[place : place + 4] == b"PK\3\4" and rng.random() < 0.5:
+                content[place + 8] = rng.choice([1, 6, 9, 93, 97, 99])
+        return kind, bytes(content)
+    elif kind == "zip bombs":
+        members[which] = (name, data[:128] + bytes(rng.choice([10**6, 10**7])))
+        compression = zipfile.ZIP_DEFLATED
+    return kind, archive_of(members, compression)
+
+
+KINDS = [
+    "bit flips", "bit flips in the records", "sizes in the directory", "end of the directory",
+    "truncation", "pieces moved", "noise", "zip64 records", "swapped members",
+    "missing or repeated members", "names", "headers", "length of a header", "pickles",
+    "other types", "strange numbers", "descriptions", "compression", "unsupported compression",
+    "zip bombs",
+]  # fmt: skip
+
+
+def memory_peak():
+    """The most memory this process has taken so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_hostile_model_files(model_file, hooks, monkeypatch):
+    monkeypatch.chdir(model_file.parent)
+    good = model_file.read_bytes()
+    with zipfile.ZipFile(model_file) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    assert load_model(model_file)
+    X = 2 * np.ones((1, 784), np.float32)
+    rng = random.Random(0)
+    refused, valid = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0)
+    slowest, memory_start = 0, None
+    for _ in range(FILES):
+        kind, content = mutate(good, members, rng)
+        model_file.write_bytes(content)
+        memory_start = memory_start or memory_peak()
+        hooks.clear()
+        start = time.perf_counter()
+        try:
+            with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
+                warnings.simplefilter("error")
+                network, history, settings = load_model(model_file)
+                assert np.isfinite(network.predict_proba(X)).all()
+        except UserError as error:
+            assert str(error).startswith(f"{model_file}: ") and str(error).isprintable()
+            assert len(str(error)) < 1000
+            refused[kind] += 1
+        else:
+            assert type(settings.seed) is int and 0 <= settings.seed < 2**32
+            assert settings.deskew in (True, False)
+            assert {len(values) for values in history.values()} == {5}
+            valid[kind] += 1
+        slowest = max(slowest, time.perf_counter() - start)
+        assert hooks == []
+        assert [path.name for path in model_file.parent.iterdir()] == ["m.npz"]
+    taken = memory_peak() - memory_start
+    for kind in KINDS:
+        print(f"  {kind}: {refused[kind]:,} refused, {valid[kind]:,} valid models")
+    print(
+        f"hostile model files: {FILES:,} of {len(KINDS)} kinds, {sum(refused.values()):,} refused, "
+        f"{sum(valid.values()):,} read as valid models; at most {1000 * slowest:.0f} ms a file and "
+        f"{taken:.0f} MB more memory"
+    )
+    assert sum(refused.values()) + sum(valid.values()) == FILES
+    assert all(refused.values())
+    assert slowest < 1 and taken < 300
