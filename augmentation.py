@@ -7,13 +7,14 @@ and Platt: Best practices for convolutional neural networks applied to visual do
 """
 
 import itertools
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from data_preprocessing import SIDE
 
-WARPS = 400  # different distortions in an epoch; each is applied to a random group of images
+WARPS = 200  # different distortions in an epoch; each is applied to a random group of images
 
 # The most a distortion turns (radians), scales, slants (both as a share) and moves (pixels).
 ROTATION, SCALE, SLANT, SHIFT = 0.12, 0.1, 0.1, 0.8
@@ -29,19 +30,28 @@ def distorted_epochs(X, random_generators):
     alone, and so not on which thread is faster.
     """
     copies = itertools.cycle([np.empty_like(X), np.empty_like(X)])
+    stop = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as executor:
-        tasks = (executor.submit(distort, X, rng, next(copies)) for rng in random_generators)
-        upcoming = next(tasks, None)
-        while upcoming:
-            copy = upcoming.result()
+        tasks = (executor.submit(distort, X, rng, next(copies), stop) for rng in random_generators)
+        try:
             upcoming = next(tasks, None)
-            yield copy
+            while upcoming:
+                copy = upcoming.result()
+                upcoming = next(tasks, None)
+                yield copy
+        finally:
+            stop.set()  # who interrupts the training need not wait for a whole copy
 
 
-def distort(X, random_generator, out):
-    """Write a distorted copy of each image of X to `out`, both (n, 784) float32; return `out`."""
+def distort(X, random_generator, out, stop=None):
+    """Write a distorted copy of each image of X to `out`, both (n, 784) float32; return `out`.
+
+    stop: a threading.Event that ends it early, the copy unfinished.
+    """
     groups = np.array_split(random_generator.permutation(len(X)), WARPS)
     for group, positions in zip(groups, random_warps(random_generator, WARPS)):
+        if stop and stop.is_set():
+            break
         out[group] = warp(X[group].T, positions).T
     return out
 

@@ -19,17 +19,18 @@ def parse_command_line(train_model, arguments=None):
 
     train_model: default of --train-model. arguments: list of str, by default sys.argv[1:].
 
-    Returns two namespaces: the options (train_model, predict, draw, seeds, model, plots_dir,
-    show_plots, and doubtful_below from config.py) and the other settings of config.py, all for
-    training. Raises UserError if config.py or train_model holds a wrong value. A
-    wrong option ends the program with a usage line and exit status 2.
+    Returns two namespaces: the options (train_model, resume, predict, draw, seeds, model,
+    plots_dir, show_plots, and doubtful_below from config.py) and the other settings of config.py,
+    all for training. Raises UserError if config.py or train_model holds a wrong value. A wrong
+    option ends the program with a usage line and exit status 2.
     """
     if not isinstance(train_model, bool):
         raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")
     config, settings = read_config()
     doubtful_below = settings.pop("doubtful_below")
     parser = argparse.ArgumentParser(
-        usage="python main.py [--train-model | --predict FILE ... | --draw] [options], "
+        usage="python main.py [--train-model | --resume FILE | --predict FILE ... | --draw] "
+        "[options], "
         "see python main.py --help",
         description="Read handwritten digits: show the trained network, train a new one, or read "
         "digits of your own.",
@@ -42,6 +43,12 @@ def parse_command_line(train_model, arguments=None):
         action=either,
         default=train_model,
         help=f"train a network, instead of loading the trained one (default: {train_model})",
+    )
+    modes.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FILE",
+        help="go on with a training that was interrupted and left its .partial.npz file",
     )
     modes.add_argument(
         "--predict",
@@ -62,8 +69,8 @@ def parse_command_line(train_model, arguments=None):
         "--model",
         type=Path,
         metavar="PATH",
-        default=PROJECT / "trained_model.npz",
-        help="file to load the network from, or to save it to (default: trained_model.npz)",
+        help="file to load the network from, or to save it to (default: trained_model.npz, or "
+        "with --resume the one that the interrupted training was for)",
     )
     parser.add_argument(
         "--plots-dir",
@@ -92,12 +99,16 @@ def parse_command_line(train_model, arguments=None):
         training.add_argument(option_name(name), default=argparse.SUPPRESS, **form)
     options = vars(parser.parse_args(arguments))
     options["doubtful_below"] = doubtful_below
-    if options["predict"] or options["draw"]:
+    if options["predict"] or options["draw"] or options["resume"]:
         options["train_model"] = False  # whatever main.py says
+    if options["model"] is None:
+        options["model"] = whole_path(options["resume"] or PROJECT / "trained_model.npz")
     overrides = {name: options.pop(name) for name in settings if name in options}
     training_only = [*overrides, "seeds"] if options["seeds"] > 1 else [*overrides]
     if training_only and not options["train_model"]:
         names = ", ".join(map(option_name, training_only))
+        if options["resume"]:
+            parser.error(f"{names}: an interrupted training goes on with its own settings")
         parser.error(f"{names}: only for training, so add --train-model")
     return SimpleNamespace(**options), SimpleNamespace(**settings | overrides)
 
@@ -108,16 +119,39 @@ def read_config():
         config = importlib.import_module("config")
     except Exception as error:  # whatever can be typed into a Python file
         raise UserError(f"config.py: {error}") from error
-    settings = {}
-    for name, (kind, lowest, highest) in (config.allowed | config.allowed_in_reading).items():
-        if not hasattr(config, name):
-            raise UserError(f"config.py: {name} is missing")
-        value = getattr(config, name)
-        if not is_allowed(value, kind, lowest, highest):
-            text = range_text(kind, lowest, highest)
-            raise UserError(f"config.py: {name} = {value!r}: it must be {text}")
-        settings[name] = value
+    settings = check_settings(vars(config), config.allowed | config.allowed_in_reading, "config.py")
     return config, settings
+
+
+def check_settings(values, allowed, source):
+    """The settings among values, a dictionary; UserError if one is missing or out of its range.
+
+    allowed: as in config.py. source: where the values come from, for the error.
+    """
+    for name, (kind, lowest, highest) in allowed.items():
+        if name not in values:
+            raise UserError(f"{source}: {name} is missing")
+        if not is_allowed(values[name], kind, lowest, highest):
+            text = range_text(kind, lowest, highest)
+            raise UserError(f"{source}: {name} = {values[name]!r}: it must be {text}")
+    return {name: values[name] for name in allowed}
+
+
+def training_settings(values, source):
+    """The settings of training among values, a dictionary, as `check_settings` checks them."""
+    return SimpleNamespace(
+        **check_settings(values, importlib.import_module("config").allowed, source)
+    )
+
+
+def partial_path(model):
+    """Where an interrupted training for the file `model` keeps what it has learnt."""
+    return model.with_suffix(".partial.npz")
+
+
+def whole_path(model):
+    """The file that `model` is a part of, if it is named as `partial_path` names it."""
+    return model.with_name(model.name.replace(".partial.npz", ".npz"))
 
 
 def is_allowed(value, kind, lowest, highest):

@@ -2,20 +2,21 @@
 
     python main.py                  show how well the trained network reads the MNIST test digits
     python main.py --train-model    train a new one first
+    python main.py --resume FILE    go on with a training that was interrupted
     python main.py --predict FILE   read the digits in a picture, or several, of your own
     python main.py --draw           read the digits you draw with the mouse
 
-The first two print the accuracy on the 10,000 test images and save six pictures in plots/.
+The first three print the accuracy on the 10,000 test images and save six pictures in plots/.
 """
 
 import sys
 
 import numpy as np
 
-from command_line import parse_command_line
+from command_line import parse_command_line, partial_path, training_settings
 from data_preprocessing import load_mnist, preprocess
-from save_load import load_model, save_model
-from train import seed_study, train
+from save_load import is_partial, load_model, save_model
+from train import Interrupted, seed_study, train
 from utils import UserError, check_writable
 
 train_model = False  # True: train a new network; False: load the trained one
@@ -30,18 +31,14 @@ def main(arguments=None):
     training_images, training_labels, test_images, test_labels = load_mnist()
 
     # 2. Train a network, or load the trained one
-    if options.train_model:
-        for path in (options.model, options.plots_dir / "loss.png"):
-            check_writable(path)  # better known now than after the training
+    if options.train_model or options.resume:
         data = (training_images, training_labels), (test_images, test_labels)
-        if options.seeds == 1:
-            network, history = train(*data, settings)
-        else:
-            network, history = seed_study(*data, settings, options.seeds)
-        save_model(options.model, network, history, settings)
-        print(f"Saved the network in {options.model}.")
+        network, history, settings = train_and_save(*data, options, settings)
     else:
         network, history, settings = load_model(options.model)
+        if is_partial(history, settings):
+            epochs = f"{len(history['training_loss'])} of {settings.number_of_epochs} epochs"
+            print(f"{options.model} is of an interrupted training: {epochs}")
     X_test = preprocess(test_images, settings.deskew)  # as the network's training images were
 
     # 3. Plot the loss and accuracy history
@@ -76,6 +73,33 @@ def main(arguments=None):
     print(f"Saved {len(figures)} pictures in {options.plots_dir}.")
     if options.show_plots:
         evaluation.show_figures()
+
+
+def train_and_save(training, test, options, settings):
+    """Train as the options say and save the network; return it, its history and its settings.
+
+    What an interrupted training has learnt is kept beside the file that it was for.
+    """
+    for path in (options.model, options.plots_dir / "loss.png"):
+        check_writable(path)  # better known now than after the training
+    begun = None
+    if options.resume:
+        *begun, settings = load_model(options.resume)
+        settings = training_settings(vars(settings), options.resume)
+        if not is_partial(begun[1], settings):
+            raise UserError(f"{options.resume}: its training is complete")
+    try:
+        if options.seeds == 1:
+            network, history = train(training, test, settings, begun)
+        else:
+            network, history = seed_study(training, test, settings, options.seeds)
+    except Interrupted as interrupted:
+        path = partial_path(options.model)
+        save_model(path, *interrupted.args, settings)
+        raise KeyboardInterrupt(f"what was learnt is kept: go on with --resume {path}") from None
+    save_model(options.model, network, history, settings)
+    print(f"Saved the network in {options.model}.")
+    return network, history, settings
 
 
 def read_handwriting(options):
@@ -122,9 +146,12 @@ def read_handwriting(options):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        status = main()
     except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print("interrupted: no file is left half written", file=sys.stderr)
-        sys.exit(130)
+        print(f"error: {error}", file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt as interrupt:
+        text = str(interrupt) or "no file is left half written"
+        print(f"interrupted: {text}", file=sys.stderr)
+        status = 130
+    sys.exit(status)

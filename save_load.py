@@ -36,7 +36,8 @@ def save_model(path, network, history, settings):
     """Write a trained network to `path`, an .npz file, whole or not at all.
 
     The file holds the arrays W_1, b_1, W_2, b_2, ..., the four of the history, as `train` returns
-    them, and `description`, a JSON text: format version, layer sizes, preprocessing, settings.
+    them, and `description`, a JSON text: format version, layer sizes, preprocessing, settings. That
+    of an interrupted training holds the velocity, too, with which it goes on.
     settings: the namespace the network was trained with. What was at `path` stays there until the
     new file is complete. Raises UserError if it can't be written, or if the parameters are such
     that `load_model` would refuse them.
@@ -52,6 +53,8 @@ def save_model(path, network, history, settings):
         "settings": {k: value for k, value in vars(settings).items() if k not in PREPROCESSING},
     }
     arrays = parameter_arrays(network) | history | {"description": json.dumps(description)}
+    if is_partial(history, settings):
+        arrays["velocity"] = network.velocity
     content = io.BytesIO()  # zipfile prints a traceback of its own if it can't write to the disk
     np.savez(content, **arrays)
     with atomic_write(path) as file:
@@ -89,7 +92,7 @@ def read_model(file):
             names = check_members(archive, size)
             description = read_description(archive, names)
             layer_sizes = description["layer_sizes"]
-            expected = expected_arrays(layer_sizes)
+            expected = expected_arrays(layer_sizes, partial="velocity" in names)
             if missing := sorted(expected.keys() - names):
                 raise ValueError(f"{', '.join(missing)} missing")
             if extra := sorted(names - expected.keys() - {"description"}):
@@ -113,8 +116,22 @@ def read_model(file):
         parameters[...] = arrays[name]
     check_parameters(network)
     preprocessing = {name: description["preprocessing"][name] for name in PREPROCESSING}
-    settings = SimpleNamespace(**description["settings"] | preprocessing)
+    sizes = {"hidden_layers": tuple(layer_sizes[1:-1])}
+    settings = SimpleNamespace(**description["settings"] | preprocessing | sizes)
+    if lengths[0] > settings.number_of_epochs:
+        raise ValueError(f"{lengths[0]} epochs, of {settings.number_of_epochs}")
+    if is_partial(history, settings) != ("velocity" in names):
+        raise ValueError("velocity is for interrupted trainings, and only for them")
+    if "velocity" in names:
+        network.velocity[...] = arrays["velocity"]
+        if not np.isfinite(network.velocity).all():
+            raise ValueError("velocity holds values that are not finite")
     return network, history, settings
+
+
+def is_partial(history, settings):
+    """Whether a history is that of a training that was interrupted."""
+    return len(history[HISTORY[0]]) < settings.number_of_epochs
 
 
 def check_end(file, size):
@@ -177,10 +194,16 @@ def read_description(archive, names):
     for key in PREPROCESSING:
         if not isinstance(description["preprocessing"].get(key), bool):
             raise ValueError(f"{key} is missing from the preprocessing, or neither true nor false")
-    for key, highest in (("seed", 2**32 - 1), ("validation_size", 59_999)):
-        if not is_whole(description["settings"].get(key), 0, highest):
+    from config import (
+        allowed,
+    )  # whoever edits it may have broken it: that is told before, and better
+
+    for key in ("number_of_epochs", "validation_size", "seed"):
+        _, lowest, highest = allowed[key]
+        if not is_whole(description["settings"].get(key), lowest, highest):
             raise ValueError(
-                f"{key} is missing from the settings, or not a whole number from 0 to {highest}"
+                f"{key} is missing from the settings, or not a whole number from {lowest} to "
+                f"{highest}"
             )
     sizes = description["layer_sizes"]
     if len(sizes) < 2 or sizes[0] != INPUTS or sizes[-1] != CLASSES:
@@ -199,15 +222,18 @@ def is_whole(value, lowest, highest):
     return type(value) is int and lowest <= value <= highest  # Python's True would be an int, too
 
 
-def expected_arrays(layer_sizes):
+def expected_arrays(layer_sizes, partial):
     """The arrays a file must hold besides the description: by name, their type and shape.
 
-    A length of -1 may be any.
+    A length of -1 may be any. partial: whether it is that of an interrupted training.
     """
     expected = dict.fromkeys(HISTORY, ("<f8", (-1,)))
     for layer, (inputs, outputs) in enumerate(zip(layer_sizes, layer_sizes[1:]), start=1):
         expected[f"W_{layer}"] = "<f4", (inputs, outputs)
         expected[f"b_{layer}"] = "<f4", (outputs,)
+    if partial:
+        sizes = zip(layer_sizes, layer_sizes[1:])
+        expected["velocity"] = "<f4", (sum((inputs + 1) * outputs for inputs, outputs in sizes),)
     return expected
 
 

@@ -15,6 +15,7 @@ from model import CLASSES, MultilayerPerceptron, score
 from utils import UserError
 
 HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
+WARM_UP = 0.02  # share of the steps in which the learning rate rises
 INITIALISATION, SHUFFLING, AUGMENTATION = range(3)  # what is random in training
 
 
@@ -40,8 +41,6 @@ def train(training, test, settings, begun=None, show_progress=True):
 
     Raises UserError if the loss or a parameter stops being finite, Interrupted on Ctrl-C.
     """
-    from tqdm import tqdm  # a loaded network needs no progress bar
-
     held_out = test
     if settings.validation_size:
         held_out = [array[-settings.validation_size :] for array in training]
@@ -67,15 +66,12 @@ def train(training, test, settings, begun=None, show_progress=True):
     else:
         X_epochs = itertools.repeat(X)
 
-    on_terminal = sys.stderr.isatty()
-    epochs = tqdm(
-        gradient_descent(network, X_epochs, labels, settings, remaining),
-        desc="Training",
-        initial=done,
-        total=settings.number_of_epochs,
-        unit="epoch",
-        disable=not (show_progress and on_terminal),
-    )
+    epochs, bar = gradient_descent(network, X_epochs, labels, settings, remaining), None
+    if show_progress and sys.stderr.isatty():
+        from tqdm import tqdm  # where nothing is shown it would only leave its locks behind
+
+        total = settings.number_of_epochs
+        epochs = bar = tqdm(epochs, desc="Training", initial=done, total=total, unit="epoch")
     start = time.perf_counter()
     last_whole = None
     # One BLAS thread. Two would share out every product, and so every array between the caches of
@@ -95,8 +91,9 @@ def train(training, test, settings, begun=None, show_progress=True):
                     history[name][epoch - 1] = figure
                 last_whole = epoch, network.parameters.copy(), network.velocity.copy()
                 loss, accuracy, held_out_loss, held_out_accuracy = figures
-                epochs.set_postfix(loss=f"{loss:.4f}", accuracy=f"{held_out_accuracy:.2%}")
-                if show_progress and not on_terminal:
+                if bar:
+                    bar.set_postfix(loss=f"{loss:.4f}", accuracy=f"{held_out_accuracy:.2%}")
+                elif show_progress:
                     print(
                         f"epoch {epoch}/{settings.number_of_epochs}: "
                         f"training loss {loss:.4f}, accuracy {accuracy:.2%}; "
@@ -170,7 +167,7 @@ def gradient_descent(network, X_epochs, labels, settings, epochs):
             X_batch = X_batch[: len(Y_batch)]  # the last one may be short
             # mode="clip" makes NumPy write straight into `out`; no index is ever out of range
             X.take(order[batch], axis=0, out=X_batch, mode="clip")
-            alpha = learning_rate(step / steps, settings)
+            alpha = learning_rate((step + 0.5) / steps, settings)
             log_P[batch] = network.backward(X_batch, Y_batch, scale=alpha)
             if settings.momentum:
                 network.velocity *= settings.momentum
@@ -202,11 +199,14 @@ def random_generator(settings, purpose, epoch=0):
 
 
 def learning_rate(progress, settings):
-    """alpha; with `decay` half a wave of a cosine, from alpha down to 0.
+    """alpha; with `decay` up from 0 in a straight line, and down again along half a cosine.
 
-    progress: share of the steps that are done, from 0 to 1. The cosine is of Loshchilov and
-    Hutter: SGDR: Stochastic Gradient Descent with Warm Restarts, 2017, without the restarts.
+    Large steps from random weights leave some neurons dead; the slow start, after Goyal et al.
+    (Accurate, Large Minibatch SGD, 2017), keeps them alive. The cosine is of Loshchilov and Hutter
+    (SGDR: Stochastic Gradient Descent with Warm Restarts, 2017), without the restarts.
+
+    progress: share of the steps that are done, from 0 to 1.
     """
     if not settings.decay:
         return settings.alpha
-    return settings.alpha * (1 + math.cos(math.pi * progress)) / 2
+    return settings.alpha * min(1, progress / WARM_UP) * (1 + math.cos(math.pi * progress)) / 2

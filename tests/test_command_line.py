@@ -2,11 +2,12 @@ import inspect
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import config
-from command_line import PROJECT, parse_command_line
+from command_line import PROJECT, parse_command_line, partial_path, whole_path
 from utils import UserError
 
 SETTINGS = list(config.allowed)
@@ -18,6 +19,7 @@ def test_without_options_everything_is_as_config_says():
     assert vars(settings) == {name: getattr(config, name) for name in SETTINGS}
     assert vars(options) == {
         "train_model": False,
+        "resume": None,
         "predict": None,
         "draw": False,
         "seeds": 1,
@@ -69,6 +71,26 @@ def test_train_model_can_be_switched_on_and_off():
     assert parse_command_line(False, ["--train-model"])[0].train_model is True
     assert parse_command_line(True, ["--no-train-model"])[0].train_model is False
     assert parse_command_line(True, [])[0].train_model is True
+
+
+@pytest.mark.parametrize(
+    ("resumed", "model"),
+    [("m.partial.npz", "m.npz"), ("a/b.partial.npz", "a/b.npz"), ("c.npz", "c.npz")],
+)
+def test_a_resumed_training_is_saved_where_it_would_have_been(resumed, model):
+    options, _ = parse_command_line(True, ["--resume", resumed])
+    assert options.model == Path(model) and options.train_model is False
+    assert parse_command_line(False, ["--resume", resumed, "--model", "d"])[0].model == Path("d")
+    assert whole_path(partial_path(Path("a.b/c.npz"))) == Path("a.b/c.npz")
+
+
+@pytest.mark.parametrize("arguments", [["--alpha", "0.1"], ["--seeds", "2"]])
+def test_a_resumed_training_keeps_its_settings(capsys, arguments):
+    with pytest.raises(SystemExit) as exit:
+        parse_command_line(False, ["--resume", "m.partial.npz", *arguments])
+    assert exit.value.code == 2
+    error = f"{arguments[0]}: an interrupted training goes on with its own settings"
+    assert error in capsys.readouterr().err
 
 
 REFUSED = {

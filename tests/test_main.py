@@ -7,10 +7,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from command_line import PROJECT
+from model import MultilayerPerceptron
+from save_load import save_model
+from train import HISTORY
 
 PICTURES = {
     "loss.png",
@@ -164,21 +168,58 @@ def test_a_wrong_value_in_config(copy_of_program, line, text):
     assert_one_line_error(process, text)
 
 
-def test_ctrl_c_while_training_leaves_the_old_model(mnist, tmp_path):
-    (tmp_path / "m.npz").write_bytes(b"the old model")
-    command = [sys.executable, PROJECT / "main.py", "--train-model", "--model", "m.npz"]
+def interrupt(folder, line, *arguments):
+    """Run main.py, send it Ctrl-C after a line that begins so; return exit status and stderr."""
+    command = [sys.executable, PROJECT / "main.py", "--plots-dir", "plots", *map(str, arguments)]
     process = subprocess.Popen(
-        [*command, "--plots-dir", "plots"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline().startswith("epoch 1/100")
+    while not process.stdout.readline().startswith(line):
+        assert process.poll() is None
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert err.count("\n") == 1 and err.startswith("interrupted")
+    return process.returncode, err
+
+
+def test_an_interrupted_training_goes_on_as_if_it_had_not_been(mnist, tmp_path):
+    small = ["--hidden-layers", 8, "--number-of-epochs", 4, "--l2", 1e-4, "--model"]
+    (tmp_path / "m.npz").write_bytes(b"the old model")
+    expected = 130, "interrupted: what was learnt is kept: go on with --resume m.partial.npz\n"
+    assert interrupt(tmp_path, "epoch 1/4", "--train-model", *small, "m.npz") == expected
+    assert (tmp_path / "m.npz").read_bytes() == b"the old model"
+
+    loaded = run(tmp_path, "--model", "m.partial.npz")
+    assert loaded.returncode == 0 and accuracy(loaded.stdout) > 0.5
+    first_line = loaded.stdout.splitlines()[0]
+    assert first_line == "m.partial.npz is of an interrupted training: 1 of 4 epochs"
+    assert interrupt(tmp_path, "epoch 2/4", "--resume", "m.partial.npz") == expected
+    resumed = run(tmp_path, "--resume", "m.partial.npz")
+    assert resumed.returncode == 0, resumed.stderr
+    uninterrupted = run(tmp_path, "--train-model", *small, "uninterrupted.npz")
+    assert uninterrupted.returncode == 0, uninterrupted.stderr
+    assert (tmp_path / "m.npz").read_bytes() == (tmp_path / "uninterrupted.npz").read_bytes()
+    assert {*tmp_path.iterdir()} == {
+        tmp_path / name for name in ("plots", "m.npz", "m.partial.npz", "uninterrupted.npz")
+    }
+    assert_one_line_error(run(tmp_path, "--resume", "m.npz"), "m.npz: its training is complete")
+
+
+@pytest.mark.parametrize("line", ["epoch 1/100", "seed 0"])
+def test_ctrl_c_leaves_the_old_model(mnist, tmp_path, line):
+    (tmp_path / "m.npz").write_bytes(b"the old model")
+    study = ["--seeds", 3, "--number-of-epochs", 1] if line == "seed 0" else []
+    status, err = interrupt(tmp_path, line, "--train-model", "--model", "m.npz", *study)
+    assert status == 130
+    assert err.count("\n") == 1 and err.startswith("interrupted: ")
     assert (tmp_path / "m.npz").read_bytes() == b"the old model"
     assert not list(tmp_path.glob(".*"))
+
+
+def test_what_is_not_the_rest_of_a_training_is_not_resumed(mnist, tmp_path, few, settings):
+    settings.number_of_epochs, settings.hidden_layers, settings.batch_size = 2, (3,), 0
+    network, history = MultilayerPerceptron((3,)), {name: np.zeros(1) for name in HISTORY}
+    save_model(tmp_path / "m.partial.npz", network, history, settings)
+    process = run(tmp_path, "--resume", "m.partial.npz")
+    assert_one_line_error(process, "m.partial.npz: batch_size = 0: it must be a whole number")
+    assert not (tmp_path / "m.npz").exists()
