@@ -16,7 +16,7 @@ from command_line import parse_command_line
 from data_preprocessing import load_mnist, preprocess
 from save_load import load_model, save_model
 from train import seed_study, train
-from utils import UserError, check_writable
+from utils import UserError, check_writable, drop_output, prepare_output
 
 train_model = False  # True: train a new network; False: load the trained one
 
@@ -121,9 +121,18 @@ def read_handwriting(options):
 
 
 if __name__ == "__main__":
+    prepare_output()
     try:
-        sys.exit(main())
+        status = main()
+        sys.stdout.flush()  # what can't be written is known here, not after the end
+        sys.exit(status)
     except UserError as error:
+        sys.exit(f"error: {error}")
+    except BrokenPipeError:  # `python main.py | head -1`: the reader has seen enough
+        drop_output()
+        sys.exit(141)
+    except OSError as error:  # the output goes to a full disk, say
+        drop_output()
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         print("interrupted: no file is left half written", file=sys.stderr)

@@ -407,7 +407,7 @@ def test_killed_at_every_step_of_a_save(two_models, tmp_path, monkeypatch):
         save(False)
         assert temporaries(tmp_path) == []
     report("killed at each step of a save", found)
-    assert len(found) > 20 and found == sorted(found) and {*found} == {0, 1}
+    assert len(found) > 15 and found == sorted(found) and {*found} == {0, 1}
 
 
 def test_a_disk_that_fails_at_every_step_of_a_save(two_models, tmp_path):
@@ -430,7 +430,7 @@ def test_a_disk_that_fails_at_every_step_of_a_save(two_models, tmp_path):
         save(False)
         assert temporaries(tmp_path) == []
     report("the disk failed at each step of a save", found)
-    assert len(found) > 20 and {*found} == {0, 1}
+    assert len(found) > 15 and {*found} == {0, 1}
 
 
 def test_killed_while_saving_again_and_again(two_models, tmp_path):
@@ -455,7 +455,7 @@ def test_killed_while_saving_again_and_again(two_models, tmp_path):
 
 def test_killed_while_training(mnist, two_models, tmp_path):
     """The command itself, with a network that is trained and saved within seconds."""
-    command = [sys.executable, PROJECT / "main.py", "--train-model", "--number-of-epochs", "50"]
+    command = [sys.executable, PROJECT / "main.py", "--train-model", "--number-of-epochs", "15"]
     command += ["--hidden-layers", "1", "--batch-size", "1000", "--no-augment", "--no-deskew"]
     command += ["--model", "m.npz", "--plots-dir", "plots", "--no-show-plots"]
     start = time.perf_counter()
@@ -513,7 +513,7 @@ def test_killed_at_every_step_of_filling_the_cache(cache, monkeypatch, capsys):
     assert is_whole(cache) and temporaries(cache.parent) == []
     with capsys.disabled():
         report("killed at each step of filling the cache", found)
-    assert len(found) > 20 and found == sorted(found) and {*found} == {0, 1}
+    assert len(found) > 15 and found == sorted(found) and {*found} == {0, 1}
 
 
 def test_two_fill_the_cache_at_once_and_one_is_killed(cache, capsys):
