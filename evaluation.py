@@ -87,7 +87,8 @@ def plot_history(history, quantity, held_out):
         axes.set_title(f"Accuracy: {scale * other[-1]:.2f} % of the {held_out} images in the end")
     else:
         axes.set_ylabel("loss (cross-entropy with L2, nats)")
-        axes.set_yscale("log")
+        if training.any() or other.any():  # a loss of 0 throughout has no logarithm
+            axes.set_yscale("log")
         axes.set_title(f"Loss: {other[-1]:.4f} on the {held_out} images in the end")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -5,6 +5,7 @@
 runs these tests and prints how much was tried.
 """
 
+import contextlib
 import errno
 import io
 import itertools
@@ -19,9 +20,11 @@ import sys
 import time
 import warnings
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from test_train import check_any_settings
 
 import data_preprocessing
 from command_line import PROJECT
@@ -33,6 +36,7 @@ from utils import UserError
 pytestmark = pytest.mark.long
 
 FILES = 25_000
+PICTURE = PROJECT / "docs" / "handwriting.jpg"
 
 
 @pytest.fixture
@@ -542,3 +546,124 @@ def test_two_fill_the_cache_at_once_and_one_is_killed(cache, capsys):
     assert temporaries(cache.parent) == []
     with capsys.disabled():
         report("one of two that fill the cache killed", [1] * KILLS_WHILE_CACHING)
+
+
+@contextlib.contextmanager
+def small_disk(folder, options):
+    """A disk of its own, mounted at a folder; the test is skipped where that is not allowed."""
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder])
+    if mount.returncode:
+        pytest.skip("no right to mount a disk")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def run_main(folder, *arguments):
+    command = [sys.executable, PROJECT / "main.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def assert_one_line(process, text):
+    assert process.returncode == 1
+    assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+    assert text in process.stderr
+
+
+def test_a_full_disk(mnist, tmp_path, monkeypatch, capsys):
+    quick = ["--train-model", "--number-of-epochs", 1, "--batch-size", 1000, "--no-augment"]
+    with small_disk(tmp_path, "size=300k"):
+        (tmp_path / "m.npz").write_bytes(b"the old model")
+        process = run_main(tmp_path, *quick, "--model", "m.npz", "--plots-dir", ".")
+        assert_one_line(process, "m.npz: can't be written: No space left on device")
+        (tmp_path / "filler").write_bytes(bytes(280_000))
+        process = run_main(tmp_path, "--plots-dir", "plots", "--predict", PICTURE)
+        assert_one_line(process, "recognised.png: can't be written: No space left on device")
+        assert (tmp_path / "m.npz").read_bytes() == b"the old model"
+        assert not list(tmp_path.rglob("*.tmp"))
+        monkeypatch.setattr(data_preprocessing, "CACHE", tmp_path / "mnist.bin")
+        monkeypatch.setattr(data_preprocessing, "SOURCES", {"a copy": lambda: list(mnist)})
+        load_mnist()
+        assert "not kept for the next run" in capsys.readouterr().out
+        names = {path.name for path in tmp_path.iterdir() if path.is_file()}
+        assert names == {"m.npz", "filler"}
+
+
+def test_a_folder_that_is_read_only(mnist, tmp_path, monkeypatch, capsys):
+    with small_disk(tmp_path, "ro"):
+        process = run_main(tmp_path, "--train-model", "--model", "m.npz")
+        assert_one_line(process, "m.npz: can't be written: Read-only file system")
+        process = run_main(tmp_path, "--plots-dir", "plots")
+        assert_one_line(process, "plots/loss.png: can't be written: Read-only file system")
+        monkeypatch.setattr(data_preprocessing, "CACHE", tmp_path / "data" / "mnist.bin")
+        monkeypatch.setattr(data_preprocessing, "SOURCES", {"a copy": lambda: list(mnist)})
+        load_mnist()
+        assert "not kept for the next run" in capsys.readouterr().out
+
+
+def test_settings_from_end_to_end(mnist):
+    """The corners of what config.py allows, and the widest layer."""
+    alphas, batch_sizes = (1e-8, 1e-4, 1e-2, 1, 10, 100, 1e4, 1e6, 1e8), (1, 7, 100, 60_000)
+    layers = ((1,), (8,), (128,), (8, 8, 8), (2,) * 32)
+    others = (
+        (0, 0, False),
+        (1, 0.999, True),
+        (1, 0, True),
+        (0, 0.95, False),
+    )  # l2, momentum, decay
+    rng = random.Random(0)
+    choices = [*itertools.product(alphas, batch_sizes, layers, others)]
+    choices += [(alpha, 60_000, (4096,), other) for alpha in (1e-8, 1e-2, 1e8) for other in others]
+    trained = 0
+    for alpha, batch_size, hidden_layers, (l2, momentum, decay) in choices:
+        settings = SimpleNamespace(
+            alpha=alpha, number_of_epochs=2, batch_size=batch_size, hidden_layers=hidden_layers,
+            l2=l2, momentum=momentum, decay=decay, deskew=rng.random() < 0.5, augment=False,
+            validation_size=0, seed=rng.randrange(2**32),
+        )  # fmt: skip
+        trained += check_any_settings(mnist, settings)
+    print(
+        f"settings from end to end: {len(choices)} trainings, {trained} with a network of finite "
+        f"numbers, {len(choices) - trained} with the error that says so"
+    )
+    assert 0 < trained < len(choices)
+
+
+CROWD = 10
+
+
+def test_a_crowd_trains_and_evaluates(mnist, tmp_path):
+    """Ten processes at once, all on the same cache: each does what it does alone."""
+    train = ["--train-model", "--number-of-epochs", "1", "--batch-size", "100", "--no-augment"]
+    commands = [[], [*train, "--seed", "7"]]
+    alone = []
+    for number, command in enumerate(commands):
+        folder = tmp_path / f"alone {number}"
+        folder.mkdir()
+        model = ["--model", "m.npz"] if command else []
+        process = run_main(folder, *command, *model, "--plots-dir", "plots")
+        alone.append(result(folder, process.stdout))
+    crowd = []
+    for number in range(CROWD):
+        folder = tmp_path / f"crowd {number}"
+        folder.mkdir()
+        command = commands[number % 2] + (["--model", "m.npz"] if number % 2 else [])
+        command = [sys.executable, PROJECT / "main.py", *command, "--plots-dir", "plots"]
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        crowd.append((folder, process))
+    for number, (folder, process) in enumerate(crowd):
+        out, err = process.communicate()
+        assert process.returncode == 0 and err == ""
+        assert result(folder, out) == alone[number % 2]
+    print(f"a crowd: {CROWD} processes at once, {CROWD} with the results they have alone")
+
+
+def result(folder, output):
+    """What a run came to: the report it printed, the network it saved and the pictures it drew."""
+    report = output[output.index("Test accuracy") :]
+    model = folder / "m.npz"
+    network = load_model(model)[0].parameters.tobytes() if model.exists() else None
+    return report, network, {file.name: file.read_bytes() for file in folder.glob("plots/*")}
