@@ -9,6 +9,7 @@ The first two print the accuracy on the 10,000 test images and save six pictures
 """
 
 import sys
+import warnings
 
 import numpy as np
 
@@ -122,6 +123,8 @@ def read_handwriting(options):
 
 if __name__ == "__main__":
     prepare_output()
+    # what one library warns another of is no error of ours, even under PYTHONWARNINGS=error
+    warnings.simplefilter("ignore", DeprecationWarning)
     try:
         status = main()
         sys.stdout.flush()  # what can't be written is known here, not after the end

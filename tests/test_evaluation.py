@@ -82,6 +82,7 @@ def test_any_loss_is_plotted_without_a_warning(tmp_path, epochs, losses):
     history = dict(zip(("training_loss", "held_out_loss"), np.outer(losses, np.ones(epochs))))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # of one library to another
         figure = evaluation.plot_history(history, "loss", "test")
         evaluation.save_figures({"loss.png": figure}, tmp_path)
     evaluation.plt.close(figure)
@@ -92,6 +93,7 @@ def test_any_weights_are_plotted_without_a_warning(tmp_path, scale):
     W = np.float32(scale) * np.random.default_rng(0).uniform(-1, 1, (784, 5)).astype(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # of one library to another
         figure = evaluation.plot_weights(W)
         evaluation.save_figures({"weights.png": figure}, tmp_path)
     evaluation.plt.close(figure)
