@@ -11,7 +11,7 @@ from utils import UserError
 
 PROJECT = Path(__file__).parent
 SEEDS = (int, 1, 1000)  # how many networks --seeds may train
-MOST_HIDDEN_LAYERS = 32  # of the largest, they take 2 GB in a model file
+MOST_HIDDEN_LAYERS = 16  # of the largest, they take 2 GB in a model file
 
 
 def parse_command_line(train_model, arguments=None):

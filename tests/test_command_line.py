@@ -99,7 +99,7 @@ REFUSED = {
     "--number-of-epochs": (["0", "-5", "1e3"], "whole number from 1 to"),
     "--hidden-layers": (
         ["0", "abc", "4097", "128,", "", "128,0", ",".join("1" * 33)],
-        "up to 32 whole numbers from 1 to 4096",
+        "up to 16 whole numbers from 1 to 4096",
     ),
     "--l2": (["-1e-9", "nan", "2"], "a number from 0 to 1"),
     "--momentum": (["1", "-0.1", "nan", "heavy"], "a number from 0 to 0.999"),
@@ -158,7 +158,7 @@ def test_training_options_without_training_are_refused(capsys, name):
         ("hidden_layers", 128, "whole numbers from 1 to 4096"),  # (128) is no tuple, (128,) is
         ("hidden_layers", (), "whole numbers from 1 to 4096"),
         ("hidden_layers", (128, 0), "whole numbers from 1 to 4096"),
-        ("hidden_layers", (1,) * 33, "up to 32 whole numbers from 1 to 4096"),
+        ("hidden_layers", (1,) * 33, "up to 16 whole numbers from 1 to 4096"),
         ("validation_size", 60_000, "a whole number from 0 to 59999"),
         ("seed", None, "a whole number"),
         ("deskew", 1, "True or False"),

