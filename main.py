@@ -126,8 +126,10 @@ if __name__ == "__main__":
     # what one library warns another of is no error of ours, even under PYTHONWARNINGS=error
     warnings.simplefilter("ignore", DeprecationWarning)
     try:
-        status = main()
-        sys.stdout.flush()  # what can't be written is known here, not after the end
+        try:
+            status = main()
+        finally:
+            sys.stdout.flush()  # what can't be written is known here, not after the end
         sys.exit(status)
     except UserError as error:
         sys.exit(f"error: {error}")
