@@ -1,9 +1,12 @@
-"""The options of `python main.py`, derived from config.py so that the two can't drift apart."""
+"""The program on the command line: its options, derived from config.py, and how it ends."""
 
 import argparse
 import importlib
 import inspect
+import os
 import re
+import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -201,3 +204,46 @@ def option_type(allowed):
         return value
 
     return convert
+
+
+def run_as_program(main):
+    """Call main and return the exit status; what went wrong is told in one line on stderr."""
+    prepare_output()
+    # what one library warns another of is no error of ours, even under PYTHONWARNINGS=error
+    warnings.simplefilter("ignore", DeprecationWarning)
+    try:
+        try:
+            return main()
+        finally:
+            sys.stdout.flush()  # what can't be written is known here, not after the end
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `python main.py | head -1`: the reader has seen enough
+        drop_output()
+        return 141
+    except OSError as error:  # the output goes to a full disk, say
+        drop_output()
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as interrupt:
+        text = str(interrupt) or "no file is left half written"
+        print(f"interrupted: {text}", file=sys.stderr)
+        return 130
+
+
+def prepare_output():
+    """Let `print` work where the output is closed (it goes nowhere), or takes ASCII alone."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # takes the lowest free number, the closed file's: no other file may come to have it
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nowhere, True)
+            setattr(sys, name, open(nowhere, mode, closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def drop_output():
+    """Forget what could not be written, or Python would try again at the end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -181,10 +181,10 @@ def preprocess(images, deskew):
     deskew: whether to bring the digits upright and to one size first, as `deskewed` does.
     """
     X = np.empty((len(images), SIDE * SIDE), np.float32)
-    for start in range(0, len(images), 2000):  # that many at a time fit the processor's cache
-        part = images[start : start + 2000]
+    for start in range(0, len(images), 200):  # that many at a time fit the processor's cache
+        part = images[start : start + 200]
         scaled = part * np.float32(1 / 255)
-        X[start : start + 2000] = (deskewed(scaled) if deskew else scaled).reshape(len(part), -1)
+        X[start : start + 200] = (deskewed(scaled) if deskew else scaled).reshape(len(part), -1)
     return X
 
 

@@ -2,10 +2,9 @@
 
 import itertools
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from evaluation import BLUE
+from evaluation import BLUE, plt
 from handwriting import normalise
 from utils import UserError, atomic_write
 

@@ -10,15 +10,14 @@ The first three print the accuracy on the 10,000 test images and save six pictur
 """
 
 import sys
-import warnings
 
 import numpy as np
 
-from command_line import parse_command_line, partial_path, training_settings
+from command_line import parse_command_line, partial_path, run_as_program, training_settings
 from data_preprocessing import load_mnist, preprocess
 from save_load import is_partial, load_model, save_model
 from train import Interrupted, seed_study, train
-from utils import UserError, check_writable, drop_output, prepare_output
+from utils import UserError, check_writable
 
 train_model = False  # True: train a new network; False: load the trained one
 
@@ -146,24 +145,4 @@ def read_handwriting(options):
 
 
 if __name__ == "__main__":
-    prepare_output()
-    # what one library warns another of is no error of ours, even under PYTHONWARNINGS=error
-    warnings.simplefilter("ignore", DeprecationWarning)
-    try:
-        status = main()
-        sys.stdout.flush()  # what can't be written is known here, not after the end
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        status = 1
-    except BrokenPipeError:  # `python main.py | head -1`: the reader has seen enough
-        drop_output()
-        status = 141
-    except OSError as error:  # the output goes to a full disk, say
-        drop_output()
-        print(f"error: {error}", file=sys.stderr)
-        status = 1
-    except KeyboardInterrupt as interrupt:
-        text = str(interrupt) or "no file is left half written"
-        print(f"interrupted: {text}", file=sys.stderr)
-        status = 130
-    sys.exit(status)
+    sys.exit(run_as_program(main))

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import platform
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -39,23 +38,6 @@ def log_softmax(Z):
 def softmax(Z):
     """Softmax of each row: (n, classes) logits to probabilities; every row sums to 1."""
     return np.exp(log_softmax(Z))
-
-
-def prepare_output():
-    """Let `print` work where the output is closed (it goes nowhere), or takes ASCII alone."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            # takes the lowest free number, the closed file's: no other file may come to have it
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            os.set_inheritable(nowhere, True)
-            setattr(sys, name, open(nowhere, mode, closefd=False))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
-
-
-def drop_output():
-    """Forget what could not be written, or Python would try again at the end, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

@@ -201,7 +201,7 @@ def test_any_environment(mnist, tmp_path, environment):
     assert {path.name for path in (folder / "plots").iterdir()} == PICTURES | {"recognised.png"}
 
 
-@pytest.mark.parametrize(("arguments", "status"), [([], 141), (["--help"], 0)])
+@pytest.mark.parametrize(("arguments", "status"), [([], [141]), (["--help"], [0, 141])])
 def test_a_reader_that_has_seen_enough(mnist, tmp_path, arguments, status):
     command = [sys.executable, PROJECT / "main.py", "--plots-dir", "plots", *arguments]
     process = subprocess.Popen(
@@ -210,7 +210,7 @@ def test_a_reader_that_has_seen_enough(mnist, tmp_path, arguments, status):
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
-    assert process.wait() == status
+    assert process.wait() in status  # newer argparse does not tell that the help is not read
 
 
 QUICK = "--train-model --number-of-epochs 1 --batch-size 1000 --no-augment --model m.npz"
