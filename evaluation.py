@@ -131,7 +131,8 @@ def plot_predictions(images, labels, probabilities, chosen, title):
     """
     chosen, columns, gap = chosen[:25], 5, 16
     pictures = mosaic(images[chosen], columns, gap)
-    figure, axes = plt.subplots(figsize=(8, 8.4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 8.4))
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.95)
     axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
     axes.set_xlim(-gap / 2, pictures.shape[1] - gap / 2)  # a gap has room for two lines of text
     axes.set_title(title)

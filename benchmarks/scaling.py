@@ -1,0 +1,88 @@
+"""Time an epoch for many sizes of network, batch and training set, beside its matrix products.
+
+    python benchmarks/scaling.py
+
+Draws docs/scaling.png: the seconds an epoch takes, as this project trains and if the matrix
+products were all there is to do, which is the least that a training in NumPy can take. Each of the
+three sizes goes through a range while the other two are those of the default network. The two take
+turns; medians are drawn.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import compare  # first, since it lets the project's modules be found
+
+from data_preprocessing import load_mnist, preprocess
+from evaluation import BLUE, ORANGE, plt, save_figures
+
+DEFAULT = {"hidden": 128, "batch": 32, "images": 60_000}
+RANGES = {
+    "hidden": (32, 64, 128, 256, 512, 1024, 2048),
+    "batch": (8, 16, 32, 64, 128, 256, 512, 1024),
+    "images": (1_000, 3_000, 10_000, 30_000, 60_000),
+}
+AXES = {"hidden": "hidden neurons", "batch": "images a batch", "images": "training images"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=compare.PROJECT / "docs" / "scaling.png")
+    parser.add_argument("--images", type=int, default=60_000, help="training images, at most")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs timed, after one to warm up")
+    arguments = parser.parse_args()
+    images, labels, _, _ = load_mnist()
+    images, labels = images[: arguments.images], labels[: arguments.images]
+    X = preprocess(images, deskew=False)
+
+    figure = compare_sizes(X, labels, arguments.epochs)
+    machine = compare.describe_machine("numpy") | {"threads": 1}
+    print(f"\n{json.dumps(machine)}")
+    folder = arguments.output.parent
+    save_figures({arguments.output.name: figure}, folder)
+
+
+def compare_sizes(X, labels, epochs):
+    """Time every size, print the table and draw it: a figure."""
+    figure, panels = plt.subplots(1, 3, figsize=(14, 4.5))
+    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.13, top=0.9, wspace=0.2)
+    print(
+        "| hidden neurons | images a batch | training images | seconds an epoch | of the products |"
+    )
+    print("|---:|---:|---:|---:|---:|")
+    for axes, (name, sizes) in zip(panels, RANGES.items()):
+        sizes = [size for size in sizes if name != "images" or size <= len(X)]
+        ours, products = zip(
+            *(median_seconds(X, labels, epochs, **DEFAULT | {name: size}) for size in sizes)
+        )
+        axes.loglog(sizes, ours, "o-", color=BLUE, label="this project")
+        axes.loglog(sizes, products, "s--", color=ORANGE, label="its matrix products alone")
+        axes.set_xlabel(AXES[name])
+        axes.set_ylabel("time of an epoch (s)")
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        others = [f"{DEFAULT[other]:,} {AXES[other]}" for other in DEFAULT if other != name]
+        axes.set_title(", ".join(others))
+        axes.legend()
+    return figure
+
+
+def median_seconds(X, labels, epochs, hidden, batch, images):
+    """Median seconds of an epoch: ours, and that of the matrix products alone."""
+    X, labels = X[:images], labels[:images]
+    whole = X[: len(X) // batch * batch]  # a short batch would need other buffers
+    contenders = (
+        compare.Ours(compare.new_network(hidden), X, labels, batch_size=batch),
+        compare.MatrixProducts(compare.new_network(hidden), whole, labels, batch),
+    )
+    turns = [[compare.time_of(c.epoch) for c in contenders] for _ in range(1 + epochs)]
+    ours, products = map(statistics.median, zip(*turns[1:]))
+    print(f"| {hidden} | {batch} | {len(X):,} | {ours:.3f} | {products:.3f} |", flush=True)
+    return ours, products
+
+
+if __name__ == "__main__":
+    main()
