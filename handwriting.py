@@ -45,17 +45,14 @@ def read_picture(path):
     Large pictures are reduced to about WORKING_SIZE. Raises UserError if it can't be read, or is
     so large that it is more likely an attack on the memory (Pillow's limit, 89 megapixels).
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings(), open(path, "rb") as file:
             warnings.simplefilter("ignore")  # about faults in a file that don't touch its pixels
             # raised before any pixel is read
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(file, formats=FORMATS)
-            image.draft("L", (WORKING_SIZE, WORKING_SIZE))  # a JPEG is read at a smaller scale
-            image = ImageOps.exif_transpose(image)
-            return to_grey(image)
+            image = decode(file)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise UserError("more than 89 megapixels; make the picture smaller") from None
     except UnidentifiedImageError:
@@ -64,20 +61,33 @@ def read_picture(path):
         raise UserError(error.strerror or error) from error
     except Exception as error:  # a damaged picture makes Pillow fail in ways nobody can list
         raise UserError(f"a damaged picture ({error or type(error).__name__})") from error
+    return to_grey(image)
+
+
+def decode(file):
+    """A picture file as a Pillow image, upright, its mode one of L, RGB, RGBA and F.
+
+    What it raises if the picture is damaged is up to Pillow.
+    """
+    from PIL import Image, ImageOps
+
+    image = Image.open(file, formats=FORMATS)
+    image.draft("L", (WORKING_SIZE, WORKING_SIZE))  # a JPEG is read at a smaller scale
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel, or real numbers
+        return image.convert("F")
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image if image.mode == "RGB" else image.convert("L")
 
 
 def to_grey(image):
-    """A Pillow image of any mode as (height, width) float32 from 0 to 1, reduced if large.
+    """An image from `decode` as (height, width) float32 from 0 to 1, reduced if large.
 
     What is transparent becomes paper: the colour of a page that is mostly opaque, and else, where
     the ink alone is opaque, black or white, whichever differs more from the ink.
     """
-    if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel, or real numbers
-        image = image.convert("F")
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-    else:
-        image = image.convert("L")
     image = image.reduce(max(1, round(max(image.size) / WORKING_SIZE)))
     if image.mode == "F":
         grey = np.nan_to_num(np.asarray(image), posinf=0, neginf=0)
