@@ -361,6 +361,7 @@ def normalise(ink):
     ink = np.pad(np.clip(ink, 0, 1), side)  # the square may reach out of the picture
     y, x = (top + bottom + side) / 2, (left + right + side) / 2
     image = resize(ink, (20, 20), (x, y, x + side, y + side))
+    image = image / np.clip(image.max(), 0.1, 1)  # the strokes of a thin pen would be pale
     image = np.rint(255 * np.clip(image, 0, 1))
     canvas = np.zeros((28, 28), np.uint8)
     top, left = (min(max(round(14 - c), 0), 8) for c in ndimage.center_of_mass(image))

@@ -208,7 +208,8 @@ def test_ruled_and_squared_paper(clear, read, squared, strength):
 def test_a_large_thin_digit_is_no_ruling(read):
     picture = np.full((800, 1200), 0.9)
     picture[100:600, 500:505] = 0.2
-    assert find(picture)[1].tolist() == [[100, 600, 500, 505]]
+    images, boxes = find(picture)
+    assert boxes.tolist() == [[100, 600, 500, 505]] and images.max() == 255
 
 
 def test_noise_and_specks(clear, read, tmp_path):
