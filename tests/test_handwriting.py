@@ -8,7 +8,6 @@ import resource
 import struct
 import subprocess
 import sys
-import time
 import zlib
 
 import numpy as np
@@ -424,15 +423,21 @@ def test_more_than_100_blobs(clear, capsys, tmp_path):
     assert err == f"error: {path}: 110 blobs; at most 100 digits are read\n"
 
 
-@pytest.mark.parametrize("size", [(8160, 6144)])
-def test_a_50_megapixel_photo(clear, read, tmp_path, size):
+def test_a_50_megapixel_photo_is_answered_in_under_2_seconds(clear, read, tmp_path):
     picture = Image.fromarray(np.rint(255 * page(clear[[4, 2]], margin=200)).astype(np.uint8))
-    picture.resize(size).convert("RGB").save(tmp_path / "photo.jpg")
-    start = time.process_time()
-    picture, images, _ = handwriting.read_digits(tmp_path / "photo.jpg")
-    assert time.process_time() - start < 2  # 0.4 s on an idle machine
-    assert max(picture.shape) <= 1800
-    assert read(images).tolist() == [4, 2]
+    picture.resize((8160, 6144)).convert("RGB").save(tmp_path / "photo.jpg")
+    assert max(handwriting.read_picture(tmp_path / "photo.jpg").shape) <= 1800
+    seconds = []
+    for _ in range(3):  # the quickest of three, since a machine may be busy with other things
+        start = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, PROJECT / "main.py", "--predict", "photo.jpg"]
+        process = subprocess.run(
+            [*command, "--plots-dir", "plots"], cwd=tmp_path, capture_output=True, text=True
+        )
+        end = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime)
+    assert process.stdout.startswith("photo.jpg: 42  (")
+    assert min(seconds) < 2  # 1.0 on an idle machine
 
 
 @pytest.mark.parametrize(
