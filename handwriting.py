@@ -296,28 +296,30 @@ def join_pieces(boxes):
     if not len(boxes):
         return []
     digits, before = [np.array([piece]) for piece in range(len(boxes))], None
+    tallest = (boxes[:, 1] - boxes[:, 0]).max()
     while len(digits) != before:  # a digit half joined may reach the next of its pieces
         before = len(digits)
         outlines = np.array([outline(boxes[digit]) for digit in digits])
-        groups = connected(belong_together(outlines))
+        groups = connected(belong_together(outlines, tallest))
         digits = [np.concatenate([digits[i] for i in group]) for group in groups]
     heights = [np.ptp(boxes[digit, :2]) for digit in digits]
     return [digit for digit, h in zip(digits, heights) if h >= 0.25 * max(heights)]
 
 
-def belong_together(boxes):
+def belong_together(boxes, tallest):
     """Which pairs of pieces with boxes (n, 4) are parts of one digit: (n, n) bool.
 
-    They are if one is above the other, or if the smaller one is a fragment close by.
+    They are if one is above the other, or if the smaller one is a fragment close by. tallest: the
+    height of the tallest piece, which distances are measured in.
     """
     top, bottom, left, right = boxes.T[:, :, None]
     height, width = bottom - top, right - left
-    tallest = height.max()
     gap_x = np.maximum(left, left.T) - np.minimum(right, right.T)
     gap_y = np.maximum(top, top.T) - np.minimum(bottom, bottom.T)
-    stacked = (gap_x <= -0.5 * np.minimum(width, width.T)) & (gap_y <= 0.2 * tallest)
-    close = np.maximum(gap_x, gap_y) <= 0.1 * tallest
     fragment = np.minimum(height, height.T) <= 0.6 * tallest
+    reach = np.where(fragment, 0.2, 0.1) * tallest  # two large pieces may be digits of two rows
+    stacked = (gap_x <= -0.5 * np.minimum(width, width.T)) & (gap_y <= reach)
+    close = np.maximum(gap_x, gap_y) <= 0.1 * tallest
     return stacked | (close & fragment)
 
 

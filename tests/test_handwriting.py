@@ -270,6 +270,8 @@ def test_the_table_around_the_paper_is_no_digit(clear, read):
 def test_rows_are_read_from_above_and_from_the_left(clear, read):
     rows = [page(clear[[3, 1, 4]]), page(clear[[1, 5, 9]]), page(clear[[2, 6, 5]])]
     assert digits_in(np.vstack(rows), read) == "314159265"
+    tight = np.vstack([page(clear[[4, 7, 4]], margin=0)[8:-8]] * 3)  # a quarter of a digit apart
+    assert digits_in(np.pad(tight, 40, constant_values=0.9), read) == 3 * "474"
     falling = np.full((420, 900), 0.9)
     for place, digit in enumerate((7, 2, 3, 0)):
         top = 60 * place
