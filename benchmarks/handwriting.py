@@ -5,7 +5,7 @@
 Every digit is enlarged 3 to 5 times and drawn in dark ink on a light page of its own; each row of
 the table that is printed, in Markdown, spoils these pages in another way. They go through
 everything a user's picture goes through after its file is read; a page on which not exactly one
-digit is found counts as read wrongly. It takes about 7 minutes on 2 cores, and first draws
+digit is found counts as read wrongly. It takes about 5 minutes on 2 cores, and first draws
 docs/handwriting.jpg, which looks like a photo: five digits on squared paper, partly in the shade.
 """
 
