@@ -45,17 +45,14 @@ def read_picture(path):
     Large pictures are reduced to about WORKING_SIZE. Raises UserError if it can't be read, or is
     so large that it is more likely an attack on the memory (Pillow's limit, 89 megapixels).
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings(), open(path, "rb") as file:
             warnings.simplefilter("ignore")  # about faults in a file that don't touch its pixels
             # raised before any pixel is read
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(file, formats=FORMATS)
-            image.draft("L", (WORKING_SIZE, WORKING_SIZE))  # a JPEG is read at a smaller scale
-            image = ImageOps.exif_transpose(image)
-            return to_grey(image)
+            image = decode(file)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise UserError("more than 89 megapixels; make the picture smaller") from None
     except UnidentifiedImageError:
@@ -64,20 +61,33 @@ def read_picture(path):
         raise UserError(error.strerror or error) from error
     except Exception as error:  # a damaged picture makes Pillow fail in ways nobody can list
         raise UserError(f"a damaged picture ({error or type(error).__name__})") from error
+    return to_grey(image)
+
+
+def decode(file):
+    """A picture file as a Pillow image, upright, its mode one of L, RGB, RGBA and F.
+
+    What it raises if the picture is damaged is up to Pillow.
+    """
+    from PIL import Image, ImageOps
+
+    image = Image.open(file, formats=FORMATS)
+    image.draft("L", (WORKING_SIZE, WORKING_SIZE))  # a JPEG is read at a smaller scale
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel, or real numbers
+        return image.convert("F")
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image if image.mode == "RGB" else image.convert("L")
 
 
 def to_grey(image):
-    """A Pillow image of any mode as (height, width) float32 from 0 to 1, reduced if large.
+    """An image from `decode` as (height, width) float32 from 0 to 1, reduced if large.
 
     What is transparent becomes paper: the colour of a page that is mostly opaque, and else, where
     the ink alone is opaque, black or white, whichever differs more from the ink.
     """
-    if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel, or real numbers
-        image = image.convert("F")
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-    else:
-        image = image.convert("L")
     image = image.reduce(max(1, round(max(image.size) / WORKING_SIZE)))
     if image.mode == "F":
         grey = np.nan_to_num(np.asarray(image), posinf=0, neginf=0)
@@ -111,21 +121,61 @@ def find_ink(picture):
     Returns float32 of the same shape, about 0 to 1. Ink is what differs from the paper around it,
     so that light and shadow fall away, and it may be darker or lighter than the paper.
     """
+    picture = without_specks(picture)
     factor = max(1, round(max(picture.shape) / 250))  # light and shadow need no more detail
     small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
-    window = max(3, max(small.shape) // 4)  # wider than a stroke, narrower than a shadow
+    window = max(3, max(small.shape) // 3)  # wider than a stroke, narrower than a shadow
     # Strokes are narrow, so that their difference from the surroundings has long tails on one side.
     detail = small - ndimage.uniform_filter(small, 2 * window)
     if (detail**3).sum() > 0:
         picture, small = 1 - picture, 1 - small
     small = ndimage.gaussian_filter(small, 1, mode="nearest")
-    paper = ndimage.grey_closing(small, (window, window), mode="nearest")
+    # beyond the border, paper and shadows go on as they are there
+    paper = ndimage.grey_closing(np.pad(small, window, "edge"), (window, window))
+    paper = paper[window:-window, window:-window]
     paper = ndimage.gaussian_filter(paper, 1, mode="nearest")
-    ink = 1 - picture / np.maximum(resize(paper, picture.shape), 0.05)
+    paper = ndimage.minimum_filter(paper, 5)  # at the edge of a shadow, light is no measure
+    paper = resize(paper, picture.shape)
+    ink = (paper - picture) / np.maximum(paper, 0.4)  # where it is darker, noise would be ink
     # a filter that leaves about 0.03 of the noise that two neighbouring pixels differ by
     noise = np.median(np.abs(np.diff(ink, axis=1))) if ink.shape[1] > 1 else 0
     ink = ndimage.gaussian_filter(ink, min(9 * noise, 3), mode="nearest")
-    return ink - np.median(ink)
+    return without_ruling(ink - np.median(paper_of(ink)))
+
+
+def without_ruling(ink):
+    """The ink (height, width) without the lines and squares that are printed on paper.
+
+    These are longer, thinner and straighter than any stroke of a digit.
+    """
+    side = max(ink.shape)
+    length, reach, thickness = side // 6 + 1, side // 150, side // 200
+    is_line = np.zeros(ink.shape, bool)
+    for across, along in ((0, 1), (1, 0)):
+        # Lines are a little askew or bent, so that a whole corridor is looked at.
+        run = ndimage.maximum_filter1d(ink, 2 * reach + 1, across)
+        run = ndimage.minimum_filter1d(run, length, along, mode="nearest")
+        run = ndimage.maximum_filter1d(run, length, along, mode="nearest")
+        thick = ndimage.minimum_filter1d(run, thickness + 2 * reach + 2, across, mode="constant")
+        thick = ndimage.maximum_filter1d(thick, thickness + 2 * reach + 2, across)
+        found = (run > FAINTEST_INK / 2) & (thick < run / 2)
+        edges = np.count_nonzero(np.diff(found, axis=across)) / ink.shape[along]
+        if edges >= 6:  # three lines: a single one may be a 1
+            is_line |= found & (ink < run + FAINTEST_INK)
+    return np.where(is_line, np.minimum(ink, 0), ink)
+
+
+def without_specks(picture):
+    """The picture (height, width) with no pixel lighter or darker than all its 8 neighbours."""
+    around = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
+    darkest = ndimage.minimum_filter(picture, footprint=around)
+    lightest = ndimage.maximum_filter(picture, footprint=around)
+    return np.clip(picture, darkest, lightest)
+
+
+def paper_of(ink):
+    """The ink of those pixels that are surely paper, which need not be most of them: (n,)."""
+    return ink[ink <= max(FAINTEST_INK, ink.max() / 2)]
 
 
 def find_digits(ink):
@@ -169,9 +219,9 @@ def ink_thresholds(ink):
 
     The rest is paper, its noise and its ruling.
     """
-    noise = 1.4826 * np.median(np.abs(ink))  # the standard deviation, if noise is normal
+    noise = 1.4826 * np.median(np.abs(paper_of(ink)))  # the standard deviation, if noise is normal
     floor = max(FAINTEST_INK, 4 * noise)
-    strong = otsu_threshold(ink[ink > floor], floor)
+    strong = max(otsu_threshold(ink[ink > floor], floor), 1.5 * floor)
     near = max(ink.shape) // 25  # pixels
     away = (ndimage.maximum_filter(ink, 2 * near + 1) <= strong) & (ink > floor)
     ruling = np.percentile(ink[away], 90) if away.any() else 0
@@ -209,14 +259,19 @@ def find_pieces(ink, labels, strong):
     dark, edge = (np.bincount(labels[m], minlength=len(boxes) + 1)[1:] for m in (is_dark, is_edge))
     keep = (dark > 0) & (edge >= 0.15 * dark)
     sizes = np.maximum(heights, widths)
-    keep &= sizes >= max(5, 0.01 * max(labels.shape))
+    keep &= sizes >= max(5, 0.012 * max(labels.shape))
     for piece in np.flatnonzero(keep):
         keep[piece] = not is_ruling(labels[slices[piece]] == piece + 1, labels.shape)
-    # what reaches in from the border and is far larger than all else is the table, or a shadow
-    height, width = labels.shape
-    at_border = (boxes[:, ::2] == 0).any(axis=1) | (boxes[:, 1] == height) | (boxes[:, 3] == width)
+    # The table and shadows lie along the border, or are cut by two of its sides as wide as they
+    # are, or reach in from it and are far larger than all else.
+    sides = labels[0], labels[-1], labels[:, 0], labels[:, -1]
+    contact = np.array([np.bincount(side, minlength=len(boxes) + 1)[1:] for side in sides])
+    area = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
+    keep &= contact.max(axis=0) < 0.8 * sizes
+    keep &= (heights <= 4 * widths) | (contact[:2].min(axis=0) < 0.7 * area / heights)
+    at_border = contact.any(axis=0)
     inner = sizes[keep & ~at_border].max(initial=0)
-    if inner > 0.04 * max(height, width):
+    if inner > 0.04 * max(labels.shape):
         keep &= ~at_border | (sizes <= 2.5 * inner)
     upright = widths <= 3 * heights  # what lies is a ruled line, or the stroke on top of a 5 or 7
     tallest = heights[keep & upright].max(initial=0)
@@ -231,8 +286,9 @@ def is_ruling(piece, page):
     height, width = piece.shape
     if height >= 0.9 * page[0] and height > 15 * width:
         return True
-    holes = ndimage.label(~np.pad(piece, 1))[1] - 1
-    return holes > 8  # a digit has two at most, and a few where the ink is uneven
+    holes, _ = ndimage.label(~np.pad(piece, 1))
+    large = np.bincount(holes.ravel())[2:] > (0.01 * max(page)) ** 2  # not where ink is uneven
+    return large.sum() > 8  # a digit has two at most
 
 
 def join_pieces(boxes):
@@ -240,28 +296,30 @@ def join_pieces(boxes):
     if not len(boxes):
         return []
     digits, before = [np.array([piece]) for piece in range(len(boxes))], None
+    tallest = (boxes[:, 1] - boxes[:, 0]).max()
     while len(digits) != before:  # a digit half joined may reach the next of its pieces
         before = len(digits)
         outlines = np.array([outline(boxes[digit]) for digit in digits])
-        groups = connected(belong_together(outlines))
+        groups = connected(belong_together(outlines, tallest))
         digits = [np.concatenate([digits[i] for i in group]) for group in groups]
     heights = [np.ptp(boxes[digit, :2]) for digit in digits]
-    return [digit for digit, h in zip(digits, heights) if h >= 0.35 * max(heights)]
+    return [digit for digit, h in zip(digits, heights) if h >= 0.25 * max(heights)]
 
 
-def belong_together(boxes):
+def belong_together(boxes, tallest):
     """Which pairs of pieces with boxes (n, 4) are parts of one digit: (n, n) bool.
 
-    They are if one is above the other, or if the smaller one is a fragment close by.
+    They are if one is above the other, or if the smaller one is a fragment close by. tallest: the
+    height of the tallest piece, which distances are measured in.
     """
     top, bottom, left, right = boxes.T[:, :, None]
     height, width = bottom - top, right - left
-    tallest = height.max()
     gap_x = np.maximum(left, left.T) - np.minimum(right, right.T)
     gap_y = np.maximum(top, top.T) - np.minimum(bottom, bottom.T)
-    stacked = (gap_x <= -0.5 * np.minimum(width, width.T)) & (gap_y <= 0.2 * tallest)
-    close = np.maximum(gap_x, gap_y) <= 0.1 * tallest
     fragment = np.minimum(height, height.T) <= 0.6 * tallest
+    reach = np.where(fragment, 0.2, 0.1) * tallest  # two large pieces may be digits of two rows
+    stacked = (gap_x <= -0.5 * np.minimum(width, width.T)) & (gap_y <= reach)
+    close = np.maximum(gap_x, gap_y) <= 0.1 * tallest
     return stacked | (close & fragment)
 
 
@@ -305,6 +363,7 @@ def normalise(ink):
     ink = np.pad(np.clip(ink, 0, 1), side)  # the square may reach out of the picture
     y, x = (top + bottom + side) / 2, (left + right + side) / 2
     image = resize(ink, (20, 20), (x, y, x + side, y + side))
+    image = image / np.clip(image.max(), 0.1, 1)  # the strokes of a thin pen would be pale
     image = np.rint(255 * np.clip(image, 0, 1))
     canvas = np.zeros((28, 28), np.uint8)
     top, left = (min(max(round(14 - c), 0), 8) for c in ndimage.center_of_mass(image))

@@ -1,11 +1,13 @@
-"""Pictures of digits, made from MNIST's test images, must be read as the network reads those."""
+"""Pictures of digits, made from MNIST's training images, must be read as the network reads those.
+
+The test images are left to benchmarks/handwriting.py, so that its numbers are of unseen digits.
+"""
 
 import io
 import resource
 import struct
 import subprocess
 import sys
-import time
 import zlib
 
 import numpy as np
@@ -29,8 +31,8 @@ def read():
 
 @pytest.fixture(scope="session")
 def clear(mnist, read):
-    """One test image of each digit, 0 to 9, that the network reads rightly: (10, 28, 28)."""
-    images, labels = mnist[2:]
+    """One image of each digit, 0 to 9, that the network reads rightly: (10, 28, 28)."""
+    images, labels = mnist[:2]
     right = read(images[:200]) == labels[:200]
     return np.array([images[:200][right & (labels[:200] == digit)][0] for digit in range(10)])
 
@@ -94,7 +96,7 @@ def test_normalise_gives_back_what_mnist_made(mnist):
 
 
 def test_enlarged_and_pasted_anywhere_mnist_is_read_as_it_is(mnist, read):
-    images, labels = (array[:300] for array in mnist[2:])
+    images, labels = (array[:300] for array in mnist[:2])
     random_generator = np.random.default_rng(0)
     seen = np.zeros_like(images)
     for number, image in enumerate(images):
@@ -180,16 +182,33 @@ def test_uneven_light_and_shadow(clear, read):
     assert digits_in((1 - picture) * (1 - 0.4 * x), read) == "2718"
 
 
+@pytest.mark.parametrize("angle", range(0, 360, 45))
+def test_the_sharp_edge_of_a_shadow(clear, read, angle):
+    picture = page(clear[[2, 7, 1, 8]], scale=6, margin=60)
+    y, x = (np.indices(picture.shape).T - np.array(picture.shape) / 2).T
+    shadow = np.cos(np.radians(angle)) * x + np.sin(np.radians(angle)) * y > 10
+    assert digits_in(np.where(shadow, 0.4 * picture, picture), read) == "2718"
+    assert digits_in(np.where(shadow, 0.36, 0.9), read) == ""
+
+
+@pytest.mark.parametrize("strength", [0.25, 0.5])
 @pytest.mark.parametrize("squared", [False, True])
-def test_ruled_and_squared_paper(clear, read, squared):
+def test_ruled_and_squared_paper(clear, read, squared, strength):
     picture = page(clear[[9, 0, 2, 1]], scale=4, margin=80)
     y, x = np.indices(picture.shape)
     lines = (y + x // 60) % 35 < 2  # a little askew
     if squared:
         lines |= (x - y // 60) % 35 < 2
-    assert digits_in(np.where(lines, 0.75 * picture, picture), read) == "9021"
-    blank = np.where(lines, 0.7, 0.9)
+    assert digits_in(np.where(lines, (1 - strength) * picture, picture), read) == "9021"
+    blank = np.where(lines, (1 - strength) * 0.9, 0.9)
     assert digits_in(blank, read) == ""
+
+
+def test_a_large_thin_digit_is_no_ruling(read):
+    picture = np.full((800, 1200), 0.9)
+    picture[100:600, 500:505] = 0.2
+    images, boxes = find(picture)
+    assert boxes.tolist() == [[100, 600, 500, 505]] and images.max() == 255
 
 
 def test_noise_and_specks(clear, read, tmp_path):
@@ -199,12 +218,17 @@ def test_noise_and_specks(clear, read, tmp_path):
     for y, x in random_generator.integers(0, (40, picture.shape[1]), (20, 2)):
         picture[y : y + 4, x : x + 4] = 0.2
     assert digits_in(picture, read) == "577"
+    impulses = random_generator.random(picture.shape)
+    spoilt = np.where(impulses < 0.05, 0, np.where(impulses > 0.95, 1, picture))
+    assert digits_in(spoilt, read) == "577"
     path = save(tmp_path / "p.jpg", picture, quality=15)
     assert read(handwriting.read_digits(path)[1]).tolist() == [5, 7, 7]
 
 
 def test_faint_and_light_ink(clear, read):
-    assert digits_in(page(clear[[6, 3]], ink=0.6), read) == "63"  # a pencil
+    pencil = page(clear[[6, 3]], ink=0.675)
+    pencil += np.random.default_rng(0).normal(0, 0.015, pencil.shape)
+    assert digits_in(pencil, read) == "63"
     assert digits_in(page(clear[[6, 3]], paper=0.2, ink=0.8), read) == "63"  # chalk
 
 
@@ -215,11 +239,26 @@ def test_broken_strokes_are_joined(clear, read):
     assert np.abs(find(picture)[1] - whole).max() <= 2
 
 
+def test_digits_of_different_sizes_and_askew(clear, read):
+    small = np.pad(page(clear[[3]], scale=2, margin=0), 28, constant_values=0.9)
+    large = page(clear[[5]], scale=4, margin=0)
+    row = np.pad(np.hstack([small, large, small]), 20, constant_values=0.9)
+    assert digits_in(row, read) == "353"
+    for angle in (-10, 10):
+        turned = ndimage.rotate(page(clear[[2, 7, 5]]), angle, order=1, cval=0.9)
+        assert digits_in(turned, read) == "275"
+
+
 def test_digits_at_the_border(clear, read):
     picture = page(clear[[4, 0, 6]], margin=0)
     rows, columns = (np.flatnonzero((picture < 0.5).any(axis)) for axis in (1, 0))
     tight = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     assert digits_in(tight, read) == "406"
+    for digit in (0, 2, 3, 4, 5, 6, 7, 8, 9):  # a 1 would be half of its picture
+        picture = page(clear[[digit]], margin=0)
+        rows, columns = (np.flatnonzero((picture < 0.5).any(axis)) for axis in (1, 0))
+        tight = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert digits_in(tight, read) == str(digit)
 
 
 def test_the_table_around_the_paper_is_no_digit(clear, read):
@@ -231,6 +270,8 @@ def test_the_table_around_the_paper_is_no_digit(clear, read):
 def test_rows_are_read_from_above_and_from_the_left(clear, read):
     rows = [page(clear[[3, 1, 4]]), page(clear[[1, 5, 9]]), page(clear[[2, 6, 5]])]
     assert digits_in(np.vstack(rows), read) == "314159265"
+    tight = np.vstack([page(clear[[4, 7, 4]], margin=0)[8:-8]] * 3)  # a quarter of a digit apart
+    assert digits_in(np.pad(tight, 40, constant_values=0.9), read) == 3 * "474"
     falling = np.full((420, 900), 0.9)
     for place, digit in enumerate((7, 2, 3, 0)):
         top = 60 * place
@@ -364,6 +405,16 @@ def test_a_page_with_light_and_noise_and_nothing_else(read):
     assert digits_in(np.full((1, 1), 0.3), read) == ""
 
 
+def test_a_page_with_a_stripe_or_the_table_and_nothing_else(read):
+    noise = np.random.default_rng(0).normal(0, 0.015, (600, 800))
+    y, x = np.indices(noise.shape)
+    stripe = np.abs(x - 300 - 0.05 * y) < 20
+    edge = x < 30 + 0.03 * y
+    for dark in (stripe, stripe.T[:600, :600], edge, edge | (y > 560), edge | edge[:, ::-1]):
+        blank = 0.9 + noise[: dark.shape[0], : dark.shape[1]]
+        assert digits_in(np.where(dark, blank - 0.6, blank), read) == ""
+
+
 def test_more_than_100_blobs(clear, capsys, tmp_path):
     picture = np.vstack([page(clear, scale=2, margin=8)] * 10)
     path = save(tmp_path / "p.png", picture)
@@ -374,15 +425,21 @@ def test_more_than_100_blobs(clear, capsys, tmp_path):
     assert err == f"error: {path}: 110 blobs; at most 100 digits are read\n"
 
 
-@pytest.mark.parametrize("size", [(8160, 6144)])
-def test_a_50_megapixel_photo(clear, read, tmp_path, size):
+def test_a_50_megapixel_photo_is_answered_in_under_2_seconds(clear, read, tmp_path):
     picture = Image.fromarray(np.rint(255 * page(clear[[4, 2]], margin=200)).astype(np.uint8))
-    picture.resize(size).convert("RGB").save(tmp_path / "photo.jpg")
-    start = time.process_time()
-    picture, images, _ = handwriting.read_digits(tmp_path / "photo.jpg")
-    assert time.process_time() - start < 2  # 0.4 s on an idle machine
-    assert max(picture.shape) <= 1800
-    assert read(images).tolist() == [4, 2]
+    picture.resize((8160, 6144)).convert("RGB").save(tmp_path / "photo.jpg")
+    assert max(handwriting.read_picture(tmp_path / "photo.jpg").shape) <= 1800
+    seconds = []
+    for _ in range(3):  # the quickest of three, since a machine may be busy with other things
+        start = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, PROJECT / "main.py", "--predict", "photo.jpg"]
+        process = subprocess.run(
+            [*command, "--plots-dir", "plots"], cwd=tmp_path, capture_output=True, text=True
+        )
+        end = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime)
+    assert process.stdout.startswith("photo.jpg: 42  (")
+    assert min(seconds) < 2  # 1.0 on an idle machine
 
 
 @pytest.mark.parametrize(
