@@ -9,6 +9,7 @@ digit is found counts as read wrongly. It takes about 5 minutes on 2 cores, and 
 docs/handwriting.jpg, which looks like a photo: five digits on squared paper, partly in the shade.
 """
 
+import argparse
 import io
 import multiprocessing
 import os
@@ -29,7 +30,7 @@ from save_load import load_model  # noqa: E402
 from utils import UserError  # noqa: E402
 
 PAPER, INK = 0.9, 0.15  # grey values, from 0 (black) to 1
-SEED = 20261123  # fresh, so that no page of it has been looked at before
+SEED = 20261124  # fresh, so that no page of it has been looked at before
 
 
 def centred(page, random_generator):
@@ -107,8 +108,8 @@ def image_found(task):
     return images[0] if len(images) == 1 else np.zeros((28, 28), np.uint8)
 
 
-def draw_example(images):
-    """Draw docs/handwriting.jpg: images (n, 28, 28) in pen on squared paper, like a photo."""
+def draw_example(images, path):
+    """Draw images (n, 28, 28) in pen on squared paper, like a photo, into a JPEG file."""
     random_generator = np.random.default_rng(0)
     height, width, side = 500, 1300, 190
     y, x = np.indices((height, width))
@@ -126,12 +127,18 @@ def draw_example(images):
     light = (1 - 0.45 * shade) * (0.7 + 0.3 * np.cos((x - 350) / 900))
     picture = picture * light[..., None] + random_generator.normal(0, 0.02, (height, width, 1))
     pixels = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
-    Image.fromarray(pixels).save(PROJECT / "docs" / "handwriting.jpg", quality=80)
+    Image.fromarray(pixels).save(path, quality=80)
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=PROJECT / "docs" / "handwriting.jpg")
+    parser.add_argument("--digits", type=int, default=10_000, help="digits in a row, at most")
+    arguments = parser.parse_args()
     _, _, images, labels = load_mnist()
-    draw_example(images[[np.flatnonzero(labels == digit)[10] for digit in (9, 0, 2, 1, 0)]])
+    example = [np.flatnonzero(labels == digit)[10] for digit in (9, 0, 2, 1, 0)]
+    draw_example(images[example], arguments.output)
+    images, labels = images[: arguments.digits], labels[: arguments.digits]
 
     network, _, settings = load_model(PROJECT / "trained_model.npz")
 
@@ -149,9 +156,10 @@ def main():
             tasks = ((image / 255, spoil, (SEED, row, n)) for n, image in enumerate(images))
             found = np.array(list(pool.imap(image_found, tasks, chunksize=100)))
             report(name, found, labels)
-        tasks = ((image / 16, off_centre, (SEED, 99, n)) for n, image in enumerate(small.images))
+        images, labels = small.images[: arguments.digits], small.target[: arguments.digits]
+        tasks = ((image / 16, off_centre, (SEED, 99, n)) for n, image in enumerate(images))
         found = np.array(pool.map(image_found, tasks, chunksize=100))
-        report("scikit-learn's load_digits, enlarged and pasted", found, small.target)
+        report("scikit-learn's load_digits, enlarged and pasted", found, labels)
 
 
 if __name__ == "__main__":
