@@ -49,30 +49,19 @@ def train(training, test, settings, begun=None, show_progress=True):
     labels, held_out_labels = training[1], held_out[1]
 
     if begun is None:
-        network = MultilayerPerceptron(settings.hidden_layers)
+        network, past = MultilayerPerceptron(settings.hidden_layers), dict.fromkeys(HISTORY, ())
         network.initialise(random_generator(settings, INITIALISATION))
-        past = dict.fromkeys(HISTORY, ())
     else:
         network, past = begun
-    done = len(past[HISTORY[0]])
-    history = {
-        name: np.append(past[name], np.empty(settings.number_of_epochs - done)) for name in HISTORY
-    }
-    remaining = range(done, settings.number_of_epochs)
+    history = {name: [*past[name]] for name in HISTORY}
+    epochs = range(len(history[HISTORY[0]]), settings.number_of_epochs)
+    X_epochs = itertools.repeat(X)
     if settings.augment:
         X_epochs = distorted_epochs(
-            X, (random_generator(settings, AUGMENTATION, e) for e in remaining)
+            X, (random_generator(settings, AUGMENTATION, e) for e in epochs)
         )
-    else:
-        X_epochs = itertools.repeat(X)
-
-    epochs, bar = gradient_descent(network, X_epochs, labels, settings, remaining), None
-    if show_progress and sys.stderr.isatty():
-        from tqdm import tqdm  # where nothing is shown it would only leave its locks behind
-
-        total = settings.number_of_epochs
-        epochs = bar = tqdm(epochs, desc="Training", initial=done, total=total, unit="epoch")
-    start = time.perf_counter()
+    descent = gradient_descent(network, X_epochs, labels, settings, epochs)
+    progress = Progress(epochs) if show_progress else None
     last_whole = None
     # One BLAS thread. Two would share out every product, and so every array between the caches of
     # two cores: the products gain less than all that follows loses; on many cores, or beside other
@@ -80,7 +69,7 @@ def train(training, test, settings, begun=None, show_progress=True):
     # Overflow in a diverging run is no warning on the screen, but the error below.
     with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         try:
-            for epoch, figures in enumerate(epochs, start=done + 1):
+            for epoch, figures in enumerate(descent, start=epochs.start + 1):
                 figures += network.evaluate(X_held_out, held_out_labels, settings.l2)
                 if not np.isfinite([*figures, network.parameters.sum()]).all():
                     raise UserError(
@@ -88,26 +77,49 @@ def train(training, test, settings, begun=None, show_progress=True):
                         f"alpha = {settings.alpha:g}: nothing is saved; try a smaller alpha"
                     )
                 for name, figure in zip(HISTORY, figures):
-                    history[name][epoch - 1] = figure
+                    history[name].append(figure)
                 last_whole = epoch, network.parameters.copy(), network.velocity.copy()
-                loss, accuracy, held_out_loss, held_out_accuracy = figures
-                if bar:
-                    bar.set_postfix(loss=f"{loss:.4f}", accuracy=f"{held_out_accuracy:.2%}")
-                elif show_progress:
-                    print(
-                        f"epoch {epoch}/{settings.number_of_epochs}: "
-                        f"training loss {loss:.4f}, accuracy {accuracy:.2%}; "
-                        f"held-out loss {held_out_loss:.4f}, accuracy {held_out_accuracy:.2%}; "
-                        f"{(time.perf_counter() - start) / (epoch - done):.2f} s an epoch",
-                        flush=True,
-                    )
+                if progress:
+                    progress.show(epoch, *figures)
         except KeyboardInterrupt as interrupt:
             if last_whole is None:
                 raise
             epoch, network.parameters[...], network.velocity[...] = last_whole
-            past = {name: values[:epoch] for name, values in history.items()}
+            past = {name: np.array(values[:epoch]) for name, values in history.items()}
             raise Interrupted(network, past) from interrupt
-    return network, history
+        finally:
+            if progress:
+                progress.close()
+    return network, {name: np.array(values) for name, values in history.items()}
+
+
+class Progress:
+    """How far a training of some epochs, a range, has come: a bar, or lines off a terminal."""
+
+    def __init__(self, epochs):
+        self.epochs, self.start, self.bar = epochs, time.perf_counter(), None
+        if sys.stderr.isatty():
+            from tqdm import tqdm  # where it shows nothing it would only leave its locks behind
+
+            done, total = epochs.start, epochs.stop
+            self.bar = tqdm(desc="Training", initial=done, total=total, unit="epoch")
+
+    def show(self, epoch, loss, accuracy, held_out_loss, held_out_accuracy):
+        if self.bar:
+            self.bar.set_postfix(loss=f"{loss:.4f}", accuracy=f"{held_out_accuracy:.2%}")
+            self.bar.update()
+        else:
+            seconds = (time.perf_counter() - self.start) / (epoch - self.epochs.start)
+            print(
+                f"epoch {epoch}/{self.epochs.stop}: training loss {loss:.4f}, "
+                f"accuracy {accuracy:.2%}; held-out loss {held_out_loss:.4f}, "
+                f"accuracy {held_out_accuracy:.2%}; {seconds:.2f} s an epoch",
+                flush=True,
+            )
+
+    def close(self):
+        if self.bar:
+            self.bar.close()
 
 
 def seed_study(training, test, settings, number_of_seeds):
