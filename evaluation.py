@@ -156,7 +156,7 @@ def plot_weights(W):
     shown = min(W.shape[1], 128)
     pictures = mosaic(W.T[:shown].reshape(shown, 28, 28), columns=16, gap=2)
     limit = np.percentile(np.abs(W), 99.5)  # the few largest weights would make the rest pale
-    figure, axes = plt.subplots(figsize=(11, 6))
+    figure, axes = plt.subplots(figsize=(11, 5))
     figure.subplots_adjust(left=0.02, right=1, bottom=0.02, top=0.94)
     image = axes.imshow(pictures, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.axis("off")

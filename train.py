@@ -106,7 +106,9 @@ class Progress:
 
     def show(self, epoch, loss, accuracy, held_out_loss, held_out_accuracy):
         if self.bar:
-            self.bar.set_postfix(loss=f"{loss:.4f}", accuracy=f"{held_out_accuracy:.2%}")
+            self.bar.set_postfix(
+                loss=f"{loss:.4f}", accuracy=f"{held_out_accuracy:.2%}", refresh=False
+            )
             self.bar.update()
         else:
             seconds = (time.perf_counter() - self.start) / (epoch - self.epochs.start)
