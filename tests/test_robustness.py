@@ -457,6 +457,42 @@ def test_killed_while_saving_again_and_again(two_models, tmp_path):
     assert {*found} == {0, 1}
 
 
+def test_interrupted_again_and_again(mnist, tmp_path):
+    """Ctrl-C at random moments, and on with --resume, until the training is done."""
+    options = ["--plots-dir", "plots", "--no-show-plots"]
+    train = ["--train-model", "--number-of-epochs", "8", "--hidden-layers", "4", *options]
+    main = [sys.executable, PROJECT / "main.py"]
+    command = [*main, *train, "--model", "whole.npz"]
+    subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    rng = random.Random(0)
+    arguments, interrupts, longest = [*train, "--model", "m.npz"], 0, 0
+    while not (tmp_path / "m.npz").exists():
+        process = subprocess.Popen(
+            [*main, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        process.stdout.readline()  # one epoch is done
+        time.sleep(rng.uniform(0, 1.5))
+        if (tmp_path / "m.npz").exists():
+            process.communicate()
+            break
+        process.send_signal(signal.SIGINT)
+        start = time.perf_counter()
+        error = process.communicate()[1].decode()
+        seconds = time.perf_counter() - start
+        if process.returncode == 130:
+            interrupts, longest = interrupts + 1, max(longest, seconds)
+            if not (tmp_path / "m.npz").exists():  # else it was already saved, and drawing
+                assert error.startswith("interrupted: what was learnt is kept"), error
+                load_model(tmp_path / "m.partial.npz")
+        arguments = ["--resume", "m.partial.npz", *options]
+    print(f"interrupted while training: {interrupts} times, ended after {longest:.2f} s at most")
+    assert interrupts >= 3
+    assert (tmp_path / "m.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert {path.name for path in tmp_path.glob("*.npz")} == {
+        "m.npz", "m.partial.npz", "whole.npz"
+    }  # fmt: skip
+
+
 def test_killed_while_training(mnist, two_models, tmp_path):
     """The command itself, with a network that is trained and saved within seconds."""
     command = [sys.executable, PROJECT / "main.py", "--train-model", "--number-of-epochs", "15"]
