@@ -68,23 +68,30 @@ def plot_history(history, quantity, held_out):
     images are called, "test" or "validation".
     """
     figure, axes = plt.subplots(figsize=(8, 5))
-    training, other = history[f"training_{quantity}"], history[f"held_out_{quantity}"]
-    scale = 100 if quantity == "accuracy" else 1
+    unit = 100 if quantity == "accuracy" else 1  # accuracies are shown in percent
+    training, other = (
+        unit * history[f"{images}_{quantity}"] for images in ("training", "held_out")
+    )
     epochs = np.arange(1, len(training) + 1)
     marker = "o" if len(epochs) == 1 else ""  # a single point makes no line
     axes.plot(
         epochs,
-        scale * training,
+        training,
         color=BLUE,
         marker=marker,
         label="training images, during the epoch",
     )
-    axes.plot(epochs, scale * other, "--", color=ORANGE, marker=marker, label=f"{held_out} images")
+    axes.plot(epochs, other, "--", color=ORANGE, marker=marker, label=f"{held_out} images")
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
     if quantity == "accuracy":
         axes.set_ylabel("accuracy (%)")
-        axes.set_title(f"Accuracy: {scale * other[-1]:.2f} % of the {held_out} images in the end")
+        # the last errors matter most: a step wherever about half of the errors are gone
+        scale = (lambda y: -np.log(100.1 - y), lambda y: 100.1 - np.exp(-y))
+        axes.set_yscale("function", functions=scale)
+        axes.set_yticks([0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 100])
+        axes.set_ylim(min(training.min(), other.min(), 90), 100)
+        axes.set_title(f"Accuracy: {other[-1]:.2f} % of the {held_out} images in the end")
     else:
         axes.set_ylabel("loss (cross-entropy with L2, nats)")
         if training.any() or other.any():  # a loss of 0 throughout has no logarithm
