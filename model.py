@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from utils import log_softmax, relu, relu_derivative, softmax
+from utils import log_softmax, matmul_by_rows, relu, relu_derivative, softmax
 
 INPUTS = 28 * 28  # the pixels of an image
 CLASSES = 10  # the digits 0 to 9
@@ -118,7 +118,7 @@ class MultilayerPerceptron:
         dZ *= scale / len(X)
         for layer in reversed(range(len(self.weights))):
             inputs = activations[layer]
-            np.matmul(inputs.T, dZ, out=self.weight_gradients[layer])
+            matmul_by_rows(inputs.T, dZ, out=self.weight_gradients[layer])
             dZ.sum(axis=0, out=self.bias_gradients[layer])
             if layer > 0:
                 dH = self._dH[layer - 1][: len(X)]

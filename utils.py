@@ -40,6 +40,19 @@ def softmax(Z):
     return np.exp(log_softmax(Z))
 
 
+def matmul_by_rows(A, B, out):
+    """Write A @ B to `out`, as many rows at a time as OpenBLAS multiplies the short way.
+
+    Up to 100**3 multiplications, and with AVX-512, it does so without copying A and B first, which
+    is a quarter faster; on other processors, this costs next to nothing.
+
+    A: (m, n), B: (n, k), out: (m, k).
+    """
+    rows = max(1, 100**3 // B.size)
+    for start in range(0, len(A), rows):
+        np.matmul(A[start : start + rows], B, out=out[start : start + rows])
+
+
 @contextlib.contextmanager
 def atomic_write(path):
     """Open a binary file that takes the place of `path` when it is whole, and not before.

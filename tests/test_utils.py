@@ -12,11 +12,22 @@ from utils import (
     atomic_write,
     check_writable,
     log_softmax,
+    matmul_by_rows,
     relu,
     relu_derivative,
     softmax,
     temporary_path,
 )
+
+
+@pytest.mark.parametrize("shape", [(784, 32, 128), (3, 1000, 1001), (1, 1, 1), (785, 7, 300)])
+def test_matmul_by_rows(shape):
+    m, n, k = shape
+    random_generator = np.random.default_rng(0)
+    A, B = random_generator.random((n, m)).T, random_generator.random((n, k))
+    out = np.full((m, k), np.nan)
+    matmul_by_rows(A, B, out)
+    np.testing.assert_allclose(out, A @ B, rtol=1e-12)
 
 
 def test_relu_and_its_derivative():
