@@ -62,6 +62,9 @@ def compare_sizes(X, labels, epochs):
         axes.set_xlabel(AXES[name])
         axes.set_ylabel("time of an epoch (s)")
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        low, high = axes.get_ylim()
+        ticks = [d * 10**e for e in range(-4, 3) for d in (1, 2, 3, 5) if low <= d * 10**e <= high]
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         others = [f"{DEFAULT[other]:,} {AXES[other]}" for other in DEFAULT if other != name]
