@@ -248,11 +248,21 @@ def test_an_output_on_a_full_disk(mnist, tmp_path):
     assert_one_line_error(process, "No space left on device")
 
 
+def hear_ctrl_c():
+    """Have a program hear Ctrl-C, even where the tests run in the background and do not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupt(folder, line, *arguments):
     """Run main.py, send it Ctrl-C after a line that begins so; return exit status and stderr."""
     command = [sys.executable, PROJECT / "main.py", "--plots-dir", "plots", *map(str, arguments)]
     process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_ctrl_c,
     )
     while not process.stdout.readline().startswith(line):
         assert process.poll() is None

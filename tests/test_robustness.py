@@ -468,7 +468,12 @@ def test_interrupted_again_and_again(mnist, tmp_path):
     arguments, interrupts, longest = [*train, "--model", "m.npz"], 0, 0
     while not (tmp_path / "m.npz").exists():
         process = subprocess.Popen(
-            [*main, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*main, *arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # even where the tests run in the background, where Ctrl-C is not heard
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         process.stdout.readline()  # one epoch is done
         time.sleep(rng.uniform(0, 1.5))
