@@ -211,6 +211,7 @@ def run_as_program(main):
     prepare_output()
     # what one library warns another of is no error of ours, even under PYTHONWARNINGS=error
     warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.filterwarnings("ignore", module="matplotlib")
     try:
         try:
             return main()

@@ -460,7 +460,7 @@ def test_killed_while_saving_again_and_again(two_models, tmp_path):
 def test_interrupted_again_and_again(mnist, tmp_path):
     """Ctrl-C at random moments, and on with --resume, until the training is done."""
     options = ["--plots-dir", "plots", "--no-show-plots"]
-    train = ["--train-model", "--number-of-epochs", "8", "--hidden-layers", "4", *options]
+    train = ["--train-model", "--number-of-epochs", "16", "--hidden-layers", "4", *options]
     main = [sys.executable, PROJECT / "main.py"]
     command = [*main, *train, "--model", "whole.npz"]
     subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
@@ -476,7 +476,7 @@ def test_interrupted_again_and_again(mnist, tmp_path):
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         process.stdout.readline()  # one epoch is done
-        time.sleep(rng.uniform(0, 1.5))
+        time.sleep(rng.uniform(0, 0.5))
         if (tmp_path / "m.npz").exists():
             process.communicate()
             break
