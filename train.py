@@ -171,6 +171,7 @@ def gradient_descent(network, X_epochs, labels, settings, epochs):
     steps = len(starts) * settings.number_of_epochs
     log_P = np.empty((n, CLASSES), dtype)  # of each image, as it was met
     due = 0.0  # what the L2 penalty is still to take off the weights, as a share of them
+    worth_a_pass = 100 * np.finfo(dtype).eps  # factors closer to 1 would be rounded too coarsely
     for epoch, X in zip(epochs, X_epochs):
         order = random_generator(settings, SHUFFLING, epoch).permutation(n)
         Y = np.eye(CLASSES, dtype=dtype)[labels[order]]
@@ -195,8 +196,7 @@ def gradient_descent(network, X_epochs, labels, settings, epochs):
                     network.velocity[np.abs(network.velocity) < 1e-30] = 0
             else:  # the same with momentum 0, in fewer passes over all parameters
                 due += alpha * settings.l2
-                # a factor too close to 1 would be rounded away: wait until it is worth a pass
-                if due > 100 * np.finfo(dtype).eps or (due and start == starts[-1]):
+                if due > worth_a_pass or (due and start == starts[-1]):
                     network.all_weights *= 1 - due
                     due = 0.0
                 network.parameters -= network.gradient
