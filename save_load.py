@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from command_line import MOST_HIDDEN_LAYERS, is_allowed
 from model import CLASSES, INPUTS, MultilayerPerceptron
 from train import HISTORY
 from utils import UserError, atomic_write
@@ -20,7 +21,7 @@ PREPROCESSING = ("deskew",)  # the settings that images to be read need, too: tr
 # The most a file may hold. The largest network that may be trained, of MOST_HIDDEN_LAYERS hidden
 # layers of MOST_NEURONS neurons (config.py), takes with its velocity 2.040 of these 2.147 billion
 # bytes.
-MOST_HIDDEN_LAYERS, MOST_NEURONS = 16, 4096
+MOST_NEURONS = 4096
 MOST_BYTES = 2**31 - 1
 MOST_DIRECTORY_BYTES, MOST_DESCRIPTION_BYTES = 20_000, 200_000
 
@@ -195,13 +196,12 @@ def read_description(archive, names):
     for key in PREPROCESSING:
         if not isinstance(description["preprocessing"].get(key), bool):
             raise ValueError(f"{key} is missing from the preprocessing, or neither true nor false")
-    from config import (
-        allowed,
-    )  # whoever edits it may have broken it: that is told before, and better
+    # whoever edits it may have broken it: that is told before, and better
+    from config import allowed
 
     for key in ("number_of_epochs", "validation_size", "seed"):
         _, lowest, highest = allowed[key]
-        if not is_whole(description["settings"].get(key), lowest, highest):
+        if not is_allowed(description["settings"].get(key), int, lowest, highest):
             raise ValueError(
                 f"{key} is missing from the settings, or not a whole number from {lowest} to "
                 f"{highest}"
@@ -210,17 +210,14 @@ def read_description(archive, names):
     if len(sizes) < 2 or sizes[0] != INPUTS or sizes[-1] != CLASSES:
         raise ValueError(f"layer sizes {sizes}, which do not lead from {INPUTS} to {CLASSES}")
     hidden = sizes[1:-1]
-    if len(hidden) > MOST_HIDDEN_LAYERS or not all(is_whole(n, 1, MOST_NEURONS) for n in hidden):
+    if len(hidden) > MOST_HIDDEN_LAYERS or not all(
+        is_allowed(n, int, 1, MOST_NEURONS) for n in hidden
+    ):
         raise ValueError(
             f"layer sizes {sizes}, not up to {MOST_HIDDEN_LAYERS} hidden layers of 1 to "
             f"{MOST_NEURONS} neurons each"
         )
     return description
-
-
-def is_whole(value, lowest, highest):
-    """Whether a value from a JSON text is a whole number from lowest to highest."""
-    return type(value) is int and lowest <= value <= highest  # Python's True would be an int, too
 
 
 def expected_arrays(layer_sizes, partial):
