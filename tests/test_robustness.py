@@ -350,8 +350,8 @@ def disk_fails():
     raise OSError(errno.EIO, "Input/output error")
 
 
-def in_child(work):
-    """Do something in a copy of this process; return the signal that killed it, 0 if none did."""
+def start_child(work):
+    """Do something in a copy of this process, and nothing else; return the copy's number."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -360,7 +360,12 @@ def in_child(work):
             status = 0
         finally:
             os._exit(status)
-    status = os.waitpid(child, 0)[1]
+    return child
+
+
+def in_child(work):
+    """Do something in a copy of this process; return the signal that killed it, 0 if none did."""
+    status = os.waitpid(start_child(work), 0)[1]
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 
@@ -564,17 +569,7 @@ def test_killed_at_every_step_of_filling_the_cache(cache, monkeypatch, capsys):
 def test_two_fill_the_cache_at_once_and_one_is_killed(cache, capsys):
     rng = random.Random(0)
     for _ in range(KILLS_WHILE_CACHING):
-        children = []
-        for _ in range(2):
-            child = os.fork()
-            if child == 0:
-                status = 1
-                try:
-                    load_mnist()
-                    status = 0
-                finally:
-                    os._exit(status)
-            children.append(child)
+        children = [start_child(load_mnist) for _ in range(2)]
         time.sleep(rng.uniform(0, 0.3))
         os.kill(children[0], signal.SIGKILL)
         os.waitpid(children[0], 0)
