@@ -33,8 +33,7 @@ def parse_command_line(train_model, arguments=None):
     doubtful_below = settings.pop("doubtful_below")
     parser = argparse.ArgumentParser(
         usage="python main.py [--train-model | --resume FILE | --predict FILE ... | --draw] "
-        "[options], "
-        "see python main.py --help",
+        "[options], see python main.py --help",
         description="Read handwritten digits: show the trained network, train a new one, or read "
         "digits of your own.",
         allow_abbrev=False,

@@ -436,7 +436,7 @@ def describe_machine(*packages):
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {package: importlib.metadata.version(package) for package in packages},
     }
