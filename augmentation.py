@@ -1,38 +1,44 @@
-"""Distorted copies of the training images, anew for every epoch.
+"""Random distortions of the training images, new ones for every epoch.
 
-A digit that is turned, scaled, slanted, moved or bent a little stays the same digit; a network
-that never sees the same picture twice learns the digits and not the pictures (Simard, Steinkraus
-and Platt: Best practices for convolutional neural networks applied to visual document analysis,
-2003).
+A digit that is turned, scaled, slanted, shifted or bent a little stays the same digit. A network
+that never sees the same image twice learns the digits instead of the images (Simard, Steinkraus and
+Platt: Best practices for convolutional neural networks applied to visual document analysis, 2003).
 """
 
 import itertools
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from data_preprocessing import SIDE
+from data_preprocessing import CHUNK, edge_directions
+from model import INPUTS, SIDE
 
-WARPS = 200  # different distortions in an epoch; each is applied to a random group of images
+WARPS = 200  # distortions per epoch, each applied to a group of images
 
-# The most a distortion turns (radians), scales, slants (both as a share) and moves (pixels).
+# Limits of rotation (radians), scaling and slant (fractions) and shift (pixels).
 ROTATION, SCALE, SLANT, SHIFT = 0.12, 0.1, 0.1, 0.8
-ELASTICITY = 0.7  # standard deviation of how far it bends a pixel, pixels
-SMOOTHNESS = 4.0  # standard deviation of the Gaussian that smooths the bending, pixels
+ELASTICITY = 0.7  # standard deviation of the elastic displacement, pixels
+SMOOTHNESS = 4.0  # standard deviation of the Gaussian that smooths the displacement, pixels
 
 
-def distorted_epochs(X, random_generators):
+def distorted_epochs(X, random_generators, edges=False):
     """Yield a distorted copy of the images X (n, 784) float32 for each random generator.
 
-    A second thread prepares the next copy while the caller uses this one, which is valid until the
-    next is asked for; NumPy lets both compute at once. Each copy depends on its random generator
-    alone, and so not on which thread is faster.
+    edges: whether to yield their edges (`edge_directions`) instead of their pixels.
+
+    A second thread prepares the next copy while the caller uses this one, which is overwritten when
+    the next but one is prepared; NumPy lets both threads compute at once. A copy depends on its
+    random generator alone, not on the threads.
     """
     copies = itertools.cycle([np.empty_like(X), np.empty_like(X)])
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as executor:
-        tasks = (executor.submit(distort, X, rng, next(copies), stop) for rng in random_generators)
+        tasks = (
+            executor.submit(distort, X, generator, next(copies), edges, stop)
+            for generator in random_generators
+        )
         try:
             upcoming = next(tasks, None)
             while upcoming:
@@ -40,19 +46,25 @@ def distorted_epochs(X, random_generators):
                 upcoming = next(tasks, None)
                 yield copy
         finally:
-            stop.set()  # who interrupts the training need not wait for a whole copy
+            stop.set()  # an interrupted training does not wait for the copy
 
 
-def distort(X, random_generator, out, stop=None):
+def distort(X, random_generator, out, edges=False, stop=None):
     """Write a distorted copy of each image of X to `out`, both (n, 784) float32; return `out`.
 
-    stop: a threading.Event that ends it early, the copy unfinished.
+    edges: whether to write edges instead of pixels. stop: a threading.Event that ends the work
+    early.
     """
-    groups = np.array_split(random_generator.permutation(len(X)), WARPS)
-    for group, positions in zip(groups, random_warps(random_generator, WARPS)):
+    size = math.ceil(len(X) / WARPS)
+    for start, positions in zip(range(0, len(X), size), random_warps(random_generator, WARPS)):
         if stop and stop.is_set():
             break
-        out[group] = warp(X[group].T, positions).T
+        group = slice(start, start + size)
+        warped = warp(X[group].T, positions)
+        if edges:
+            parts = np.array_split(warped, math.ceil(size / CHUNK), axis=1)
+            warped = np.hstack([edge_directions(part) for part in parts])
+        out[group] = warped.T
     return out
 
 
@@ -84,20 +96,19 @@ def random_warps(random_generator, n):
 
 
 def warp(pixels, positions):
-    """Move the pixels of images: each comes from where `positions` says, interpolated linearly.
+    """Warp images: each pixel comes from its position, with linear interpolation.
 
-    pixels: (784, n), one image a column, so that one look-up serves all; positions: (2, 784) rows
-    and columns, in pixels. What comes from outside the image is paper, 0. Returns (784, n).
+    pixels: (784, n) float32, one image per column, so that one look-up serves all images.
+    positions: (2, 784) float32 source rows and columns, in pixels. Positions outside the image are
+    paper, 0. Returns (784, n).
     """
-    paper = np.zeros((1, pixels.shape[1]), pixels.dtype)
-    source = np.concatenate([pixels, paper])
     corner = np.floor(positions)
     down, right = positions - corner
     top, left = corner.astype(np.intp)
-    moved = np.zeros_like(pixels, order="C")
-    for row, row_weight in ((top, 1 - down), (top + 1, down)):
-        for column, column_weight in ((left, 1 - right), (left + 1, right)):
-            inside = (row >= 0) & (row < SIDE) & (column >= 0) & (column < SIDE)
-            neighbour = np.where(inside, row * SIDE + column, SIDE * SIDE)
-            moved += (row_weight * column_weight)[:, None] * source[neighbour]
-    return moved
+    rows = np.stack([top, top, top + 1, top + 1])  # of the 4 pixels around each position
+    columns = np.stack([left, left + 1, left, left + 1])
+    weights = np.stack([1 - down, 1 - down, down, down]) * [1 - right, right, 1 - right, right]
+    inside = (rows >= 0) & (rows < SIDE) & (columns >= 0) & (columns < SIDE)
+    neighbours = np.where(inside, rows * SIDE + columns, INPUTS)  # INPUTS: the row of paper below
+    source = np.concatenate([pixels, np.zeros((1, pixels.shape[1]), pixels.dtype)])
+    return np.einsum("kp,kpn->pn", weights, source.take(neighbours, axis=0))

@@ -1,249 +1,222 @@
-"""The program on the command line: its options, derived from config.py, and how it ends."""
+"""The options of main.py, derived from the settings, and how the program ends."""
 
 import argparse
-import importlib
-import inspect
+import contextlib
 import os
-import re
+import signal
 import sys
+import traceback
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 
-from utils import UserError
+from files import UserError
+from settings import SEEDS, TRAINING, describe_fault, read_config
 
 PROJECT = Path(__file__).parent
-SEEDS = (int, 1, 1000)  # how many networks --seeds may train
-MOST_HIDDEN_LAYERS = 16  # of the largest, they take 2 GB in a model file
+USAGE = (
+    "python main.py [--train-model | --resume FILE | --predict FILE ... | --draw] [options]\n"
+    "       python main.py --help"
+)
 
 
 def parse_command_line(train_model, arguments=None):
-    """What to do and with which settings: config.py's, overridden on the command line.
+    """Parse the command line; return the options and the training settings, two namespaces.
 
     train_model: default of --train-model. arguments: list of str, by default sys.argv[1:].
 
-    Returns two namespaces: the options (train_model, resume, predict, draw, seeds, model,
-    plots_dir, show_plots, and doubtful_below from config.py) and the other settings of config.py,
-    all for training. Raises UserError if config.py or train_model holds a wrong value. A wrong
+    Settings are those of config.py, overridden on the command line. The options are train_model,
+    resume, predict, draw, seeds, model (None if not given), plots_dir, show_plots, and
+    doubtful_below from config.py. Raises UserError if config.py or train_model is wrong. A wrong
     option ends the program with a usage line and exit status 2.
     """
     if not isinstance(train_model, bool):
         raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")
-    config, settings = read_config()
-    doubtful_below = settings.pop("doubtful_below")
+    settings, reading = read_config()
+    parser = make_parser(train_model, settings)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(advice(unknown[0]))
+    overrides = {name: value for name in TRAINING if (value := vars(options).pop(name)) is not None}
+    options.doubtful_below = reading.doubtful_below
+    if options.predict or options.draw or options.resume:
+        options.train_model = False
+    training_only = [*overrides, *(["seeds"] if options.seeds > 1 else [])]
+    if training_only and not options.train_model:
+        names = ", ".join(map(option_name, training_only))
+        if options.resume:
+            parser.error(f"{names}: an interrupted training resumes with its own settings")
+        parser.error(f"{names}: only for training, so add --train-model")
+    if options.model and (options.train_model or options.resume):
+        name = options.model.name
+        if not name.endswith(".npz") or name.endswith(".partial.npz"):
+            parser.error(f"--model {options.model}: its name must end in .npz, not .partial.npz")
+    vars(settings).update(overrides)
+    return options, settings
+
+
+def make_parser(train_model, settings):
+    """The parser: the options of main.py, and one for each training setting."""
     parser = argparse.ArgumentParser(
-        usage="python main.py [--train-model | --resume FILE | --predict FILE ... | --draw] "
-        "[options], see python main.py --help",
-        description="Read handwritten digits: show the trained network, train a new one, or read "
-        "digits of your own.",
+        usage=USAGE,
+        description="Read handwritten digits: evaluate the trained network, train a new one, or "
+        "read digits of your own.",
         allow_abbrev=False,
     )
-    either = argparse.BooleanOptionalAction
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument(
         "--train-model",
-        action=either,
+        action=argparse.BooleanOptionalAction,
         default=train_model,
-        help=f"train a network, instead of loading the trained one (default: {train_model})",
+        help=f"train a network instead of loading the trained one (default: {train_model})",
     )
     modes.add_argument(
         "--resume",
         type=Path,
         metavar="FILE",
-        help="go on with a training that was interrupted and left its .partial.npz file",
+        help="resume an interrupted training from its .partial.npz file",
     )
     modes.add_argument(
         "--predict",
         nargs="+",
         metavar="FILE",
-        help="read the digits in pictures: PNG, JPEG, WebP, BMP, TIFF and some other formats",
+        help="read the digits in pictures, or in folders of pictures",
     )
-    modes.add_argument("--draw", action="store_true", help="read digits you draw with the mouse")
+    modes.add_argument("--draw", action="store_true", help="read digits drawn with the mouse")
     parser.add_argument(
         "--seeds",
         type=option_type(SEEDS),
-        metavar="N",
         default=1,
-        help="train N networks that differ in their seed, as many at once as there are cores, and "
-        f"keep the first: {range_text(*SEEDS)} (default: 1)",
+        metavar="N",
+        help="train N networks that differ only in their seed, one per core at a time, and keep "
+        f"the first: {SEEDS.rule} (default: 1)",
     )
     parser.add_argument(
         "--model",
         type=Path,
-        metavar="PATH",
-        help="file to load the network from, or to save it to (default: trained_model.npz, or "
-        "with --resume the one that the interrupted training was for)",
+        metavar="FILE",
+        help="file to load the network from or save it to (default: trained_model.npz; with "
+        "--resume, the file of the interrupted training)",
     )
     parser.add_argument(
         "--plots-dir",
         type=Path,
-        metavar="DIR",
         default=PROJECT / "plots",
+        metavar="DIR",
         help="folder for the pictures (default: plots)",
     )
     parser.add_argument(
         "--show-plots",
-        action=either,
+        action=argparse.BooleanOptionalAction,
         default=True,
         help="open the pictures in windows at the end, if there is a display (default: True)",
     )
-    training = parser.add_argument_group("training options, from config.py")
-    meanings = dict(re.findall(r"^(\w+) = .*  # (.+)$", inspect.getsource(config), re.MULTILINE))
-    for name, value in settings.items():
-        if isinstance(value, bool):
-            form = {"action": either, "help": meanings[name]}
+    training = parser.add_argument_group("training settings, with their defaults in config.py")
+    for name, setting in TRAINING.items():
+        default = getattr(settings, name)
+        if setting.kind is bool:
+            form = {"action": argparse.BooleanOptionalAction}
+            text = f"{setting.meaning} (default: {default})"
         else:
-            allowed = config.allowed[name]
-            form = {"type": option_type(allowed), "metavar": "X"}
-            form["help"] = f"{meanings[name]}: {range_text(*allowed)}"
-        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        form["help"] += f" (default: {shown})"
-        training.add_argument(option_name(name), default=argparse.SUPPRESS, **form)
-    options = vars(parser.parse_args(arguments))
-    options["doubtful_below"] = doubtful_below
-    if options["predict"] or options["draw"] or options["resume"]:
-        options["train_model"] = False  # whatever main.py says
-    if options["model"] is None:
-        options["model"] = whole_path(options["resume"] or PROJECT / "trained_model.npz")
-    overrides = {name: options.pop(name) for name in settings if name in options}
-    training_only = [*overrides, "seeds"] if options["seeds"] > 1 else [*overrides]
-    if training_only and not options["train_model"]:
-        names = ", ".join(map(option_name, training_only))
-        if options["resume"]:
-            parser.error(f"{names}: an interrupted training goes on with its own settings")
-        parser.error(f"{names}: only for training, so add --train-model")
-    return SimpleNamespace(**options), SimpleNamespace(**settings | overrides)
-
-
-def read_config():
-    """Import config.py; return the module and its settings by name, all within their ranges."""
-    try:
-        config = importlib.import_module("config")
-    except Exception as error:  # whatever can be typed into a Python file
-        raise UserError(f"config.py: {error}") from error
-    settings = check_settings(vars(config), config.allowed | config.allowed_in_reading, "config.py")
-    return config, settings
-
-
-def check_settings(values, allowed, source):
-    """The settings among values, a dictionary; UserError if one is missing or out of its range.
-
-    allowed: as in config.py. source: where the values come from, for the error.
-    """
-    for name, (kind, lowest, highest) in allowed.items():
-        if name not in values:
-            raise UserError(f"{source}: {name} is missing")
-        if not is_allowed(values[name], kind, lowest, highest):
-            text = range_text(kind, lowest, highest)
-            raise UserError(f"{source}: {name} = {values[name]!r}: it must be {text}")
-    return {name: values[name] for name in allowed}
-
-
-def training_settings(values, source):
-    """The settings of training among values, a dictionary, as `check_settings` checks them."""
-    return SimpleNamespace(
-        **check_settings(values, importlib.import_module("config").allowed, source)
-    )
-
-
-def partial_path(model):
-    """Where an interrupted training for the file `model` keeps what it has learnt."""
-    return model.with_suffix(".partial.npz")
-
-
-def whole_path(model):
-    """The file that `model` is a part of, if it is named as `partial_path` names it."""
-    return model.with_name(model.name.replace(".partial.npz", ".npz"))
-
-
-def is_allowed(value, kind, lowest, highest):
-    """Whether a value has the type `kind` and lies from lowest to highest (or all its entries)."""
-    if kind is tuple:
-        return (
-            isinstance(value, tuple)
-            and 1 <= len(value) <= MOST_HIDDEN_LAYERS
-            and all(is_allowed(entry, int, lowest, highest) for entry in value)
-        )
-    if kind is not bool and isinstance(value, bool):  # Python's True is an int, too
-        return False
-    types = (int, float) if kind is float else kind
-    return isinstance(value, types) and lowest <= value <= highest
-
-
-def range_text(kind, lowest, highest):
-    """The range in words, for help and errors."""
-    if kind is bool:
-        return "True or False"
-    if kind is float:
-        return f"a number from {lowest:g} to {highest:g}"
-    if kind is tuple:
-        return (
-            f"up to {MOST_HIDDEN_LAYERS} whole numbers from {lowest} to {highest}, "
-            "separated by commas"
-        )
-    return f"a whole number from {lowest} to {highest}"
+            form = {"type": option_type(setting), "metavar": "X"}
+            shown = ",".join(map(str, default)) if setting.kind is tuple else default
+            text = f"{setting.meaning}: {setting.rule} (default: {shown})"
+        training.add_argument(option_name(name), default=None, help=text, **form)
+    return parser
 
 
 def option_name(name):
-    """The option that overrides a setting: --batch-size for batch_size."""
+    """The option for a setting: --batch-size for batch_size."""
     return "--" + name.replace("_", "-")
 
 
-def option_type(allowed):
-    """The function that turns an option's text into the value of a setting, or refuses it."""
-    kind = allowed[0]
+def option_type(setting):
+    """A function that converts an option's text to the value of a setting, for argparse."""
 
     def convert(text):
         try:
-            value = tuple(map(int, text.split(","))) if kind is tuple else kind(text)
+            return setting.parse(text)
         except ValueError:
-            value = None
-        if value is None or not is_allowed(value, *allowed):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {range_text(*allowed)}")
-        return value
+            commas = ", separated by commas" if setting.kind is tuple else ""
+            raise argparse.ArgumentTypeError(f"{text!r} is not {setting.rule}{commas}") from None
 
     return convert
 
 
+def advice(argument):
+    """What to write instead of an argument that is not an option."""
+    if argument.startswith("-"):
+        return f"unknown option {argument}"
+    if argument.replace(".", "").isdigit():
+        return f"{argument} belongs to no option; separate several values by commas: 128,64"
+    return f"{argument} belongs to no option; to read a picture, write --predict {argument}"
+
+
 def run_as_program(main):
-    """Call main and return the exit status; what went wrong is told in one line on stderr."""
-    prepare_output()
-    # what one library warns another of is no error of ours, even under PYTHONWARNINGS=error
-    warnings.simplefilter("ignore", DeprecationWarning)
+    """Call main and return the exit status; errors and interrupts end in one line on stderr.
+
+    SIGTERM and SIGHUP interrupt the program as Ctrl-C does.
+    """
+    received = signal.SIGINT
+
+    def interrupt(number, frame):
+        nonlocal received
+        received = number
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
+            signal.signal(number, interrupt)
+    warnings.simplefilter("ignore", DeprecationWarning)  # third-party ones, even if made errors
     warnings.filterwarnings("ignore", module="matplotlib")
+    warnings.filterwarnings("ignore", module="joblib")  # about tasks that Ctrl-C cancels
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="backslashreplace")  # for file names in other encodings
     try:
-        try:
-            return main()
-        finally:
-            sys.stdout.flush()  # what can't be written is known here, not after the end
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # `python main.py | head -1`: the reader has seen enough
-        drop_output()
-        return 141
-    except OSError as error:  # the output goes to a full disk, say
-        drop_output()
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as interrupt:
-        text = str(interrupt) or "no file is left half written"
-        print(f"interrupted: {text}", file=sys.stderr)
-        return 130
+        status = main()
+        if sys.stdout:
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # python main.py | head -1
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGPIPE)
+    except KeyboardInterrupt as interrupted:
+        text = str(interrupted) or "no file is left half written"
+        return end(f"interrupted: {text}", 128 + received)
+    except Exception as error:
+        if not (line := one_line(error)):
+            raise
+        return end(line, 1)
 
 
-def prepare_output():
-    """Let `print` work where the output is closed (it goes nowhere), or takes ASCII alone."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            # takes the lowest free number, the closed file's: no other file may come to have it
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            os.set_inheritable(nowhere, True)
-            setattr(sys, name, open(nowhere, mode, closefd=False))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+def report_error(kind, error, trace):
+    """The program's sys.excepthook: one line for an error the user can fix, else a traceback.
+
+    It serves until main runs: a package is missing, or train_model in main.py is mistyped.
+    """
+    if kind is NameError and traceback.extract_tb(trace)[-1].name == "<module>":
+        end(f"error: main.py, {describe_fault(error)}", 1)
+    elif line := one_line(error):
+        end(line, 1)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
-def drop_output():
-    """Forget what could not be written, or Python would try again at the end, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def one_line(error):
+    """The line to show for an error the user can fix; None for a bug."""
+    if isinstance(error, MemoryError):
+        return f"error: not enough memory: {error}; close other programs or train a smaller network"
+    if isinstance(error, ImportError):
+        return f"error: {error}; install the packages again as the README says, or free some memory"
+    if isinstance(error, (UserError, OSError)):
+        return f"error: {error}"
+    return None
+
+
+def end(line, status):
+    """Print the last line of the program, if that is possible; return the exit status."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a full disk refused is given up
+    return status

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 
-from evaluation import BLUE, plt
+from files import UserError, atomic_write
 from handwriting import normalise
-from utils import UserError, atomic_write
+from plots import BLUE, plt
 
 SIDE = 280  # pixels of the square to draw in
 PEN = 10  # radius of the pen in pixels, such that strokes come out as thick as MNIST's
@@ -14,7 +14,7 @@ HINT = "c  clear      u  undo      s  save"
 
 
 def open_window(read, folder):
-    """Let the user draw; return when the window is closed.
+    """Let the user draw; return 0 when the window is closed.
 
     read: function that turns images (n, 28, 28) uint8 into probabilities (n, 10). folder: where
     drawings are saved. Raises UserError if no window can be opened.
@@ -30,6 +30,7 @@ def open_window(read, folder):
             "such as Tk (Debian's python3-tk); on another machine, try ssh -X"
         )
     plt.show()
+    return 0
 
 
 class DrawingWindow:

@@ -9,12 +9,13 @@ People's digits are misread when they don't look like MNIST's, which were all cu
     normalise       the ink of a digit  ->  28 x 28, as MNIST's images were made
 """
 
+import sys
 import warnings
 
 import numpy as np
 from scipy import ndimage
 
-from utils import UserError
+from files import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
@@ -22,6 +23,38 @@ SMALLEST_SIZE = 64  # pixels of the longer side, at least, that a smaller pictur
 MOST_DIGITS = 100
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
+
+
+def read_pictures(paths, read, doubtful_below, folder):
+    """Read the digits in pictures, print them, and save what the network saw in a folder.
+
+    read: function that turns images (n, 28, 28) uint8 into probabilities (n, 10). Returns the exit
+    status: 1 if a picture can't be read or shows no digit.
+    """
+    answers, failures = [], 0
+    for path in paths:
+        try:
+            picture, digits, boxes = read_digits(path)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failures += 1
+            continue
+        if not len(digits):
+            print(f"{path}: no digit found")
+            failures += 1
+            continue
+        probabilities = read(digits)
+        texts = digit_texts(probabilities, doubtful_below)
+        numbers = " ".join(f"{probability:.2f}" for probability in probabilities.max(axis=1))
+        print(f"{path}: {''.join(texts)}  ({numbers})", flush=True)
+        answers.append((path, picture, digits, boxes, probabilities, texts))
+    if answers:
+        import plots  # after the answers, since matplotlib is slow to import
+
+        figures = {"recognised.png": plots.plot_recognised(answers)}
+        plots.save_figures(figures, folder)
+        print(f"Saved what the network saw in {folder / 'recognised.png'}.")
+    return 1 if failures else 0
 
 
 def read_digits(path):

@@ -1,25 +1,35 @@
 """Read handwritten digits with a multi-layer perceptron, written by hand in NumPy.
 
-    python main.py                  show how well the trained network reads the MNIST test digits
+    python main.py                  evaluate the trained network on the MNIST test digits
     python main.py --train-model    train a new one first
-    python main.py --resume FILE    go on with a training that was interrupted
-    python main.py --predict FILE   read the digits in a picture, or several, of your own
-    python main.py --draw           read the digits you draw with the mouse
+    python main.py --resume FILE    resume an interrupted training
+    python main.py --predict FILE   read the digits in pictures of your own
+    python main.py --draw           read digits you draw with the mouse
 
-The first three print the accuracy on the 10,000 test images and save six pictures in plots/.
+The first three end with "Test accuracy: 99.40% (60 errors in 10,000)", or whatever the network
+reaches, and save six pictures in plots/.
 """
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
+
+from command_line import PROJECT, parse_command_line, report_error, run_as_program
+
+sys.excepthook = report_error  # a missing package, for example, is reported in one line
 
 import numpy as np
 
-from command_line import parse_command_line, partial_path, run_as_program, training_settings
+import evaluation
 from data_preprocessing import load_mnist, preprocess
-from save_load import is_partial, load_model, save_model
-from train import Interrupted, seed_study, train
-from utils import UserError, check_writable
+from files import UserError, check_writable
+from save_load import complete_path, keep_previous, load_model, partial_path, save_model
+from train import Interrupted, held_out_name, seed_study, train
 
 train_model = False  # True: train a new network; False: load the trained one
+
+DEFAULT_MODEL = PROJECT / "trained_model.npz"
 
 
 def main(arguments=None):
@@ -31,23 +41,24 @@ def main(arguments=None):
     training_images, training_labels, test_images, test_labels = load_mnist()
 
     # 2. Train a network, or load the trained one
+    check_writable(options.plots_dir / "loss.png")  # before the work
     if options.train_model or options.resume:
         data = (training_images, training_labels), (test_images, test_labels)
         network, history, settings = train_and_save(*data, options, settings)
     else:
-        network, history, settings = load_model(options.model)
-        if is_partial(history, settings):
-            epochs = f"{len(history['training_loss'])} of {settings.number_of_epochs} epochs"
-            print(f"{options.model} is of an interrupted training: {epochs}")
-    X_test = preprocess(test_images, settings.deskew)  # as the network's training images were
+        network, history, settings, velocity = load_model(options.model or DEFAULT_MODEL)
+        if velocity is not None:
+            epochs = len(history["training_loss"])
+            print(f"An interrupted training: {epochs} of {settings.number_of_epochs} epochs.")
+    X_test = preprocess(test_images, settings.deskew, settings.edges)
 
     # 3. Plot the loss and accuracy history
-    import evaluation  # not before it is needed: matplotlib takes a while to import
+    import plots  # here, since matplotlib is slow to import
 
-    held_out = "validation" if settings.validation_size else "test"
+    held_out = held_out_name(settings)
     figures = {
-        "loss.png": evaluation.plot_history(history, "loss", held_out),
-        "accuracy.png": evaluation.plot_history(history, "accuracy", held_out),
+        "loss.png": plots.plot_history(history, "loss", held_out),
+        "accuracy.png": plots.plot_history(history, "accuracy", held_out),
     }
 
     # 4. Evaluate the accuracy on the test images
@@ -56,92 +67,80 @@ def main(arguments=None):
     print(evaluation.report(confusions))
 
     # 5. Confusion matrix
-    figures["confusion_matrix.png"] = evaluation.plot_confusion_matrix(confusions)
+    figures["confusion_matrix.png"] = plots.plot_confusion_matrix(confusions)
 
-    # 6. Sample predictions, the most confident mistakes, and what the network looks for
+    # 6. Sample predictions, the most confident mistakes, and the weights of the hidden neurons
     sample = np.random.default_rng(settings.seed).choice(len(test_images), 25, replace=False)
-    figures["predictions.png"] = evaluation.plot_predictions(
+    figures["predictions.png"] = plots.plot_predictions(
         test_images, test_labels, probabilities, sample, "Random test digits"
     )
     mistakes = evaluation.most_confident_mistakes(test_labels, probabilities)
-    figures["mistakes.png"] = evaluation.plot_predictions(
+    figures["mistakes.png"] = plots.plot_predictions(
         test_images, test_labels, probabilities, mistakes, "The most confident mistakes"
     )
-    figures["weights.png"] = evaluation.plot_weights(network.weights[0])
+    figures["weights.png"] = plots.plot_weights(network.weights[0])
 
-    evaluation.save_figures(figures, options.plots_dir)
+    plots.save_figures(figures, options.plots_dir)
     print(f"Saved {len(figures)} pictures in {options.plots_dir}.")
     if options.show_plots:
-        evaluation.show_figures()
+        plots.show_figures(figures)
 
 
 def train_and_save(training, test, options, settings):
     """Train as the options say and save the network; return it, its history and its settings.
 
-    What an interrupted training has learnt is kept beside the file that it was for.
+    The completed epochs of an interrupted training are saved beside the file it was for.
     """
-    for path in (options.model, options.plots_dir / "loss.png"):
-        check_writable(path)  # better known now than after the training
-    begun = None
+    resume_from, path = None, options.model or DEFAULT_MODEL
     if options.resume:
-        *begun, settings = load_model(options.resume)
-        settings = training_settings(vars(settings), options.resume)
-        if not is_partial(begun[1], settings):
+        network, history, settings, velocity = load_model(options.resume)
+        if velocity is None:
             raise UserError(f"{options.resume}: its training is complete")
+        resume_from = network, history, velocity
+        path = options.model or complete_path(options.resume)
+    check_writable(path)  # before the work
     try:
         if options.seeds == 1:
-            network, history = train(training, test, settings, begun)
+            network, history = train(training, test, settings, resume_from)
         else:
             network, history = seed_study(training, test, settings, options.seeds)
     except Interrupted as interrupted:
-        path = partial_path(options.model)
-        save_model(path, *interrupted.args, settings)
-        raise KeyboardInterrupt(f"what was learnt is kept: go on with --resume {path}") from None
-    save_model(options.model, network, history, settings)
-    print(f"Saved the network in {options.model}.")
+        network, history, velocity = interrupted.args
+        if velocity is None:  # the first network of a study is complete
+            save_and_keep_previous(path, network, history, settings)
+            raise KeyboardInterrupt("the study ends with the networks above") from None
+        save_model(partial_path(path), network, history, settings, velocity)
+        raise KeyboardInterrupt(f"continue with --resume {partial_path(path)}") from None
+    save_and_keep_previous(path, network, history, settings)
+    if options.resume and not options.resume.samefile(path):
+        options.resume.unlink()
     return network, history, settings
 
 
+def save_and_keep_previous(path, network, history, settings):
+    """Save a network; an older one at the same place is kept as NAME.previous.npz."""
+    if previous := keep_previous(path):
+        print(f"Kept the previous network in {previous}.")
+    save_model(path, network, history, settings)
+    print(f"Saved the network in {path}.")
+
+
 def read_handwriting(options):
-    """Read the pictures of --predict, or what is drawn with --draw; return the exit status."""
-    network, _, settings = load_model(options.model)
+    """Read pictures or drawings; return the exit status."""
+    network, _, settings, _ = load_model(options.model or DEFAULT_MODEL)
 
     def read(digits):
         """Probabilities (n, 10) of the digits in images (n, 28, 28) uint8."""
-        return network.predict_proba(preprocess(digits, settings.deskew))
+        return network.predict_proba(preprocess(digits, settings.deskew, settings.edges))
 
     if options.draw:
         from draw import open_window
 
-        open_window(read, options.plots_dir)
-        return 0
+        return open_window(read, options.plots_dir)
 
-    from handwriting import digit_texts, read_digits
+    from handwriting import read_pictures
 
-    answers, failures = [], 0
-    for path in options.predict:
-        try:
-            picture, digits, boxes = read_digits(path)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            failures += 1
-            continue
-        if not len(digits):
-            print(f"{path}: no digit found")
-            failures += 1
-            continue
-        probabilities = read(digits)
-        texts = digit_texts(probabilities, options.doubtful_below)
-        numbers = " ".join(f"{probability:.2f}" for probability in probabilities.max(axis=1))
-        print(f"{path}: {''.join(texts)}  ({numbers})", flush=True)
-        answers.append((path, picture, digits, boxes, probabilities, texts))
-    if answers:
-        import evaluation  # after the answers: it takes longer to import than they take
-
-        figures = {"recognised.png": evaluation.plot_recognised(answers)}
-        evaluation.save_figures(figures, options.plots_dir)
-        print(f"Saved what the network saw in {options.plots_dir / 'recognised.png'}.")
-    return 1 if failures else 0
+    return read_pictures(options.predict, read, options.doubtful_below, options.plots_dir)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ sys.path.insert(0, str(PROJECT))
 
 from augmentation import distort  # noqa: E402
 from data_preprocessing import load_mnist, preprocess  # noqa: E402
-from evaluation import mosaic  # noqa: E402
+from plots import mosaic  # noqa: E402
 
 images, labels, _, _ = load_mnist()
 digits = images[[np.flatnonzero(labels == digit)[3] for digit in range(10)]]

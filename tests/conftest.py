@@ -1,20 +1,97 @@
 """What several test files need."""
 
+import contextlib
 import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
 from types import SimpleNamespace
 
 import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 os.environ["MPLBACKEND"] = "Agg"  # no windows, here and in the programs the tests start
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+from command_line import PROJECT
 from data_preprocessing import load_mnist
 from model import CLASSES, INPUTS, MultilayerPerceptron
+from settings import MOST_HIDDEN_LAYERS
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # on a busy machine, too
 hypothesis.settings.load_profile("unhurried")
+
+
+def run_main(
+    folder,
+    *arguments,
+    program=PROJECT,
+    after=None,
+    pause=0.0,
+    send=signal.SIGINT,
+    limits=(),
+    stdout=subprocess.PIPE,
+    **environment,
+):
+    """Run main.py in `folder` as a user would, the pictures going to folder/plots.
+
+    program: folder of main.py. after, pause, send: send this signal so many seconds after a line
+    that begins so, to the whole process group, as a terminal does. limits: pairs for
+    resource.setrlimit. Returns a subprocess.CompletedProcess.
+    """
+    options = ["--plots-dir", "plots", *map(str, arguments)]
+
+    def prepare():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)  # tests in the background ignore some
+        for kind, limit in limits:
+            resource.setrlimit(kind, (limit, limit))
+
+    with tempfile.TemporaryFile("w+") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, program / "main.py", *options],
+            cwd=folder,
+            env=os.environ | environment,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            preexec_fn=prepare,
+            start_new_session=True,
+        )
+        output = ""
+        with process.stdout or contextlib.nullcontext(()) as lines:
+            for line in lines:
+                output += line
+                if after is not None and line.startswith(after):
+                    time.sleep(pause)
+                    os.killpg(process.pid, send)
+                    after = None
+        process.wait()
+        stderr.seek(0)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, stderr.read())
+
+
+def assert_one_line_error(process, text):
+    """The program ended with exit status 1 and one line on stderr that contains `text`."""
+    assert process.returncode == 1
+    assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+    assert text in process.stderr
+
+
+def allowed_values(setting):
+    """Hypothesis strategy: the values that a setting may have."""
+    if setting.kind is bool:
+        return st.booleans()
+    numbers = st.floats if setting.kind is float else st.integers
+    values = numbers(setting.lowest, setting.highest)
+    if setting.kind is tuple:
+        return st.lists(values, min_size=1, max_size=MOST_HIDDEN_LAYERS).map(tuple)
+    return values
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +112,7 @@ def settings():
         momentum=0.0,
         decay=False,
         deskew=False,
+        edges=False,
         augment=False,
         validation_size=0,
         seed=0,

@@ -15,8 +15,8 @@ import draw
 import handwriting
 from command_line import PROJECT
 from data_preprocessing import preprocess
+from files import UserError
 from save_load import load_model
-from utils import UserError
 
 SEVEN = [(60, 60), (210, 60), (120, 230)]  # pixels of the square to draw in
 ONE = [(140, 50), (140, 230)]
@@ -24,9 +24,10 @@ ONE = [(140, 50), (140, 230)]
 
 @pytest.fixture
 def window(tmp_path):
-    network, _, settings = load_model(PROJECT / "trained_model.npz")
+    network, _, settings, _ = load_model(PROJECT / "trained_model.npz")
     yield draw.DrawingWindow(
-        lambda images: network.predict_proba(preprocess(images, settings.deskew)), tmp_path
+        lambda images: network.predict_proba(preprocess(images, settings.deskew, settings.edges)),
+        tmp_path,
     )
     plt.close("all")
 

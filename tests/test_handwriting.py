@@ -25,8 +25,8 @@ from save_load import load_model
 @pytest.fixture(scope="session")
 def read():
     """Function that reads images (n, 28, 28) with the shipped network: (n,) integers."""
-    network, _, settings = load_model(PROJECT / "trained_model.npz")
-    return lambda images: network.predict(preprocess(images, settings.deskew))
+    network, _, settings, _ = load_model(PROJECT / "trained_model.npz")
+    return lambda images: network.predict(preprocess(images, settings.deskew, settings.edges))
 
 
 @pytest.fixture(scope="session")

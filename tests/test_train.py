@@ -8,27 +8,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joblib import parallel_config
 
 from data_preprocessing import preprocess
-from model import CLASSES
+from files import UserError
+from model import CLASSES, INPUTS
 from save_load import load_model, save_model
 from train import (
     SHUFFLING,
+    Interrupted,
+    Progress,
     gradient_descent,
     learning_rate,
     random_generator,
     seed_study,
     train,
+    train_with_seed,
 )
-from utils import UserError
-
-
-def test_a_network_learns_100_images_by_heart(mnist, settings):
-    few = mnist[0][:100], mnist[1][:100]
-    settings.alpha, settings.number_of_epochs = 0.1, 100
-    network, history = train(few, few, settings)
-    assert network.evaluate(preprocess(few[0], deskew=False), few[1])[1] == 1
-    assert history["held_out_accuracy"][-1] == 1
 
 
 def test_one_epoch_on_mnist(mnist, settings):
@@ -37,7 +33,7 @@ def test_one_epoch_on_mnist(mnist, settings):
     assert accuracy > 0.88
     assert history["held_out_accuracy"] == pytest.approx([accuracy], abs=2e-4)
     assert history["held_out_loss"] == pytest.approx([loss], rel=1e-6)
-    # the mean over the epoch, in which the network began knowing nothing
+    # means over the epoch, which began with random weights
     assert 0.75 < history["training_accuracy"][0] < accuracy
     assert history["training_loss"][0] > loss
 
@@ -45,67 +41,29 @@ def test_one_epoch_on_mnist(mnist, settings):
 def descend(network, batch, settings):
     """Run gradient descent on one batch of training data; return what it yields."""
     epochs = range(settings.number_of_epochs)
+    velocity = np.zeros_like(network.parameters)
     X_epochs = itertools.repeat(batch[0])
-    return list(gradient_descent(network, X_epochs, batch[1], settings, epochs))
+    return list(gradient_descent(network, velocity, X_epochs, batch[1], settings, epochs))
 
 
-def test_all_switches_off_is_plain_gradient_descent(make_network, batch, settings):
+@pytest.mark.parametrize(("momentum", "l2", "decay"), [(0.0, 0.0, False), (0.9, 0.01, True)])
+def test_gradient_descent_follows_the_formulas(make_network, batch, settings, momentum, l2, decay):
     X, labels = batch
     network, expected = make_network((9,), np.float64), make_network((9,), np.float64)
     settings.alpha, settings.batch_size, settings.number_of_epochs = 0.3, 5, 2
+    settings.momentum, settings.l2, settings.decay = momentum, l2, decay
     descend(network, batch, settings)
 
+    velocity, progress = 0, iter(np.arange(0.5, 8) / 8)  # the middle of each of 8 steps
     for epoch in range(2):
         order = random_generator(settings, SHUFFLING, epoch).permutation(16)
-        for start in (0, 5, 10, 15):  # batches of 5, 5, 5 and 1
-            rows = order[start : start + 5]
+        for rows in np.split(order, [5, 10, 15]):  # batches of 5, 5, 5 and 1
             expected.backward(X[rows], np.eye(CLASSES)[labels[rows]])
-            expected.parameters -= 0.3 * expected.gradient
+            expected.gradient[: expected.all_weights.size] += l2 * expected.all_weights
+            alpha = learning_rate(next(progress), settings)
+            velocity = momentum * velocity + alpha * expected.gradient
+            expected.parameters -= velocity
     np.testing.assert_allclose(network.parameters, expected.parameters, rtol=1e-12, atol=1e-15)
-
-
-@pytest.mark.parametrize("momentum", [0, 0.9])
-def test_a_step_with_l2_follows_the_gradient_of_the_whole_loss(
-    make_network, batch, settings, tensorflow_gradient, momentum
-):
-    network = make_network((9,), np.float64)
-    settings.alpha, settings.l2, settings.momentum = 0.3, 0.1, momentum
-    _, gradient = tensorflow_gradient(network, *batch, l2=0.1)
-    expected = network.parameters - 0.3 * gradient
-    descend(network, batch, settings)
-    np.testing.assert_allclose(network.parameters, expected, rtol=1e-12, atol=1e-15)
-
-
-@pytest.mark.parametrize("l2", [1e-3, 1e-6])
-def test_the_penalty_shrinks_float32_weights_however_small_it_is(make_network, settings, l2):
-    network = make_network((9,))
-    before = network.all_weights.astype(np.float64)
-    nothing = np.zeros((2000, 784), np.float32), np.zeros(2000, np.uint8)
-    settings.alpha, settings.l2, settings.batch_size = 0.01, l2, 1
-    network.weights[1][...] = 0  # so that only the penalty moves W_1
-    descend(network, nothing, settings)
-    W_1 = network.weights[0]
-    shrunk = 1 - np.sum(W_1 * before[: W_1.size].reshape(W_1.shape)) / np.sum(
-        before[: W_1.size] ** 2
-    )
-    assert shrunk == pytest.approx(1 - (1 - 0.01 * l2) ** 2000, rel=0.02, abs=1e-9)
-
-
-def test_momentum_decay_and_l2_by_hand(make_network, batch, settings):
-    X, labels = batch
-    network, expected = make_network((9,), np.float64), make_network((9,), np.float64)
-    settings.alpha, settings.momentum, settings.l2, settings.decay = 0.3, 0.9, 0.01, True
-    settings.number_of_epochs = 4
-    descend(network, batch, settings)
-    velocity, weights = 0, expected.all_weights.size
-    for angle in (22.5, 67.5, 112.5, 157.5):  # degrees of the cosine in the middle of four steps
-        alpha = 0.3 * (1 + np.cos(np.deg2rad(angle))) / 2
-        expected.backward(X, np.eye(CLASSES)[labels])
-        expected.gradient[:weights] += 0.01 * expected.all_weights
-        velocity = 0.9 * velocity + alpha * expected.gradient
-        expected.parameters -= velocity
-    # the batch is shuffled, and so its sums are rounded otherwise
-    np.testing.assert_allclose(network.parameters, expected.parameters, rtol=1e-9, atol=1e-12)
 
 
 def test_the_reported_loss_includes_the_penalty(make_network, batch, settings):
@@ -113,6 +71,22 @@ def test_the_reported_loss_includes_the_penalty(make_network, batch, settings):
     network = make_network((9,), np.float64)
     loss, accuracy = network.evaluate(*batch, l2=0.1)
     assert descend(network, batch, settings) == [(pytest.approx(loss, rel=1e-5), accuracy)]
+
+
+@pytest.mark.parametrize("l2", [1e-5, 1e-7])  # 1e-7 * alpha is less than float32 resolves
+def test_float32_weights_shrink_however_small_the_penalty(make_network, batch, settings, l2):
+    """The effect of L2 on a network without hidden layers, whose loss has a single minimum."""
+    settings.alpha, settings.batch_size, settings.number_of_epochs = 0.01, 16, 1000
+    effects = []
+    for dtype in (np.float32, np.float64):
+        plain, shrunk = make_network((), dtype), make_network((), dtype)
+        data = batch[0].astype(dtype), batch[1]
+        for settings.l2, network in ((0, plain), (l2, shrunk)):
+            descend(network, data, settings)
+        W = plain.weights[0].astype(np.float64)
+        effects.append(np.sum(W * (shrunk.weights[0] - W)))
+    assert effects[1] < 0
+    assert effects[0] == pytest.approx(effects[1], rel=0.03)
 
 
 def test_learning_rate(settings):
@@ -123,23 +97,27 @@ def test_learning_rate(settings):
     assert [learning_rate(progress, settings) for progress in (0, 1)] == [0.5, 0.5]
 
 
-def test_every_epoch_sees_every_image_once(monkeypatch, make_network, batch, settings):
+def test_every_epoch_sees_every_image_once(make_network, settings):
+    """Image i has ink in pixel i alone, so that row i of W is the sum of its gradients."""
+    network = make_network((), np.float64)
+    network.parameters[...] = 0
+    settings.alpha, settings.batch_size = 1e-9, 6
+    labels = np.arange(16) % 10
+    descend(network, (np.eye(16, INPUTS), labels), settings)
+    one_gradient = np.eye(CLASSES)[labels] - 0.1
+    batch_sizes = settings.alpha * one_gradient / network.weights[0][:16]
+    assert sorted(batch_sizes.mean(axis=1).round(6)) == [4] * 4 + [6] * 12
+    np.testing.assert_allclose(batch_sizes.std(axis=1), 0, atol=1e-6)
+
+
+def test_velocities_of_dead_neurons_become_0_before_they_are_subnormal(make_network, settings):
     network = make_network((3,))
-    seen = []
-    backward = network.backward
-
-    def recording_backward(X, *args, **kwargs):
-        seen.append(X.copy())
-        return backward(X, *args, **kwargs)
-
-    monkeypatch.setattr(network, "backward", recording_backward)
-    settings.batch_size, settings.number_of_epochs = 6, 2
-    descend(network, batch, settings)
-    assert [len(part) for part in seen] == [6, 6, 4, 6, 6, 4]
-    epochs = [np.concatenate(seen[:3]), np.concatenate(seen[3:])]
-    assert not np.array_equal(epochs[0], epochs[1])  # a fresh shuffle
-    for epoch in epochs:
-        np.testing.assert_array_equal(np.sort(epoch, axis=0), np.sort(batch[0], axis=0))
+    velocity = np.full_like(network.parameters, 1e-20)
+    network.weights[1][...] = 0  # no gradient reaches the neurons
+    settings.momentum, settings.batch_size = 0.9, 1
+    X, labels = np.zeros((900, INPUTS), np.float32), np.zeros(900, np.uint8)
+    list(gradient_descent(network, velocity, [X], labels, settings, range(1)))
+    assert not velocity[: network.weights[0].size].any() and velocity[-CLASSES:].all()
 
 
 def test_validation_images_are_held_out(few, settings):
@@ -149,30 +127,83 @@ def test_validation_images_are_held_out(few, settings):
     loss, _ = network.evaluate(preprocess(images[400:], deskew=False), labels[400:])
     assert history["held_out_loss"][-1] == pytest.approx(loss, rel=1e-6)
     changed = images.copy()
-    changed[400:] = 0  # what is held out changes nothing in what is learnt
-    assert train((changed, labels), few, settings)[0].parameters.tolist() == (
-        network.parameters.tolist()
-    )
+    changed[400:] = 0  # has no influence on the training
+    again, _ = train((changed, labels), few, settings)
+    assert again.parameters.tobytes() == network.parameters.tobytes()
+
+
+def bits(training):
+    """The bytes of the network and of the history that `train` returned."""
+    network, history = training
+    return network.parameters.tobytes() + b"".join(values.tobytes() for values in history.values())
+
+
+@pytest.mark.parametrize("switch", ["decay", "deskew", "edges", "augment"])
+def test_same_seed_same_bits(few, settings, switch):
+    settings.number_of_epochs = 2
+    plain = bits(train(few, few, settings))
+    setattr(settings, switch, True)
+    first = bits(train(few, few, settings))
+    assert bits(train(few, few, settings)) == first != plain
+    settings.seed = 1
+    assert bits(train(few, few, settings)) != first
+
+
+def interrupt_call(monkeypatch, name, function, number):
+    """Make the call of this number to a function of train.py raise KeyboardInterrupt."""
+    calls = itertools.count(1)
+
+    def interrupting(*arguments):
+        if next(calls) == number:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    monkeypatch.setattr(f"train.{name}", interrupting)
 
 
 @pytest.mark.parametrize("switch", [False, True])
-def test_same_seed_same_bits(few, settings, switch):
-    settings.deskew = settings.augment = switch
-    settings.momentum, settings.number_of_epochs = 0.9 * switch, 3
-    first, first_history = train(few, few, settings)
-    again, again_history = train(few, few, settings)
-    assert first.parameters.tobytes() == again.parameters.tobytes()
-    for name, values in first_history.items():
-        assert values.tobytes() == again_history[name].tobytes()
-    settings.seed = 1
-    assert train(few, few, settings)[0].parameters.tobytes() != first.parameters.tobytes()
+@pytest.mark.parametrize(
+    ("name", "function", "calls"),
+    [
+        ("learning_rate", learning_rate, [17]),  # called in each of 16 steps in 4 epochs
+        ("learning_rate", learning_rate, [40, 20]),
+        ("Progress.show", Progress.show, [4]),  # after the last epoch
+    ],
+)
+def test_a_resumed_training_ends_with_the_same_network(
+    monkeypatch, tmp_path, few, settings, name, function, calls, switch
+):
+    settings.decay = settings.augment = switch
+    settings.momentum, settings.l2, settings.number_of_epochs = 0.9, 1e-4, 4
+    expected, resume_from = train(few, few, settings), None
+    for number in calls:
+        interrupt_call(monkeypatch, name, function, number)
+        with pytest.raises(Interrupted) as interrupted:
+            train(few, few, settings, resume_from)
+        network, history, velocity = interrupted.value.args
+        save_model(tmp_path / "m.npz", network, history, settings, velocity)
+        network, history, _, velocity = load_model(tmp_path / "m.npz")
+        resume_from = network, history, velocity
+    monkeypatch.undo()
+    assert bits(train(few, few, settings, resume_from)) == bits(expected)
 
 
-@pytest.mark.parametrize("name", ["deskew", "augment"])
-def test_switches_change_the_images(few, settings, name):
-    plain = train(few, few, settings)[1]["training_loss"]
-    setattr(settings, name, True)
-    assert train(few, few, settings)[1]["training_loss"] != plain
+def test_an_interrupt_before_the_first_epoch_is_complete(monkeypatch, few, settings):
+    interrupt_call(monkeypatch, "learning_rate", learning_rate, 16)
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        train(few, few, settings)
+    assert interrupt.type is KeyboardInterrupt
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_the_network_is_evaluated_on_the_inputs_it_is_trained_on(
+    monkeypatch, few, settings, augment
+):
+    monkeypatch.setattr("augmentation.warp", lambda pixels, positions: pixels)  # no distortion
+    settings.edges, settings.augment = True, augment
+    network, history = train(few, few, settings)
+    X = preprocess(few[0], deskew=False, edges=True)
+    assert history["held_out_accuracy"][-1] == network.evaluate(X, few[1])[1]
 
 
 def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(few, settings):
@@ -193,7 +224,8 @@ def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(few, settings
             "momentum": st.floats(0, 0.999),
             "decay": st.booleans(),
             "deskew": st.booleans(),
-            "augment": st.just(False),
+            "edges": st.booleans(),
+            "augment": st.booleans(),
             "validation_size": st.sampled_from([0, 1, 99]),
             "seed": st.integers(0, 2**32 - 1),
         }
@@ -203,25 +235,8 @@ def test_any_settings_end_in_finite_numbers_or_in_the_error(mnist, chosen):
     check_any_settings(mnist, SimpleNamespace(**chosen))
 
 
-def test_plain_lines_where_there_is_no_terminal(capsys, few, settings):
-    settings.number_of_epochs = 2
-    train(few, few, settings)
-    out, err = capsys.readouterr()
-    assert [line.split(":")[0] for line in out.splitlines()] == ["epoch 1/2", "epoch 2/2"]
-    assert err == ""
-
-
-def test_a_progress_bar_on_a_terminal(monkeypatch, capsys, few, settings):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    settings.number_of_epochs = 2
-    train(few, few, settings)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "2/2" in err and "loss=" in err and "accuracy=" in err and "epoch/s" in err
-
-
 def check_any_settings(mnist, settings):
-    """Train on 100 images with warnings as errors; return whether a network came of it."""
+    """Train on 100 images with warnings as errors; return whether this gave a network."""
     few = mnist[0][:100], mnist[1][:100]
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("error")
@@ -235,28 +250,38 @@ def check_any_settings(mnist, settings):
             assert "nothing is saved; try a smaller alpha" in str(error)
             assert not path.exists()
             return False
-        loaded, _, _ = load_model(path)
-        assert np.isfinite(loaded.predict_proba(preprocess(mnist[2][:500], settings.deskew))).all()
+        loaded, *_ = load_model(path)
+        X = preprocess(mnist[2][:500], settings.deskew, settings.edges)
+        assert np.isfinite(loaded.predict_proba(X)).all()
     return True
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(
+    monkeypatch, capsys, few, settings, terminal
+):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    settings.number_of_epochs = 2
+    train(few, few, settings)
+    out, err = capsys.readouterr()
+    shown, empty = (err, out) if terminal else (out, err)
+    assert "2/2" in shown and "loss" in shown and "accuracy" in shown and empty == ""
+
+
 def check_study(few, settings, capsys):
-    """A study of three seeds trains what `train` trains with each, and reports it."""
+    """Check that a study of three seeds equals three single trainings, and its report."""
     settings.seed, settings.number_of_epochs = 5, 2
-    network, history = seed_study(few, few, settings, 3)
+    study = seed_study(few, few, settings, 3)
     lines = capsys.readouterr().out.splitlines()
-    expected, expected_history = train(few, few, settings, show_progress=False)
-    assert network.parameters.tobytes() == expected.parameters.tobytes()
-    assert history["training_loss"].tolist() == expected_history["training_loss"].tolist()
+    assert bits(study) == bits(train(few, few, settings, show_progress=False))
     accuracies = []
     for settings.seed in (5, 6, 7):
         _, history = train(few, few, settings, show_progress=False)
         accuracies.append(100 * history["held_out_accuracy"][-1])
-        line = f"seed {settings.seed}: accuracy {accuracies[-1]:.2f}%"
-        assert line in lines
+        assert f"seed {settings.seed}: test accuracy {accuracies[-1]:.2f}%" in lines
     mean, deviation = np.mean(accuracies), np.std(accuracies, ddof=1)
     assert deviation > 0
-    assert lines[-1] == (f"3 seeds: mean accuracy {mean:.3f}%, standard deviation {deviation:.3f}%")
+    assert lines[-1] == f"3 seeds: mean accuracy {mean:.3f}%, standard deviation {deviation:.3f}%"
 
 
 def test_seed_study(few, settings, capsys):
@@ -264,15 +289,16 @@ def test_seed_study(few, settings, capsys):
 
 
 def test_seed_study_on_a_dask_cluster(few, settings, capsys):
-    from dask.distributed import Client, LocalCluster, get_task_stream
-    from joblib import parallel_config
+    from dask.distributed import Client, LocalCluster
 
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-    with (
-        cluster,
-        Client(cluster) as client,
-        get_task_stream(client) as tasks,
-        parallel_config(backend="dask"),
-    ):
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    with cluster, Client(cluster), parallel_config(backend="dask"):
         check_study(few, settings, capsys)
-    assert len({task["worker"] for task in tasks.data}) == 2
+
+
+def test_an_interrupted_study_keeps_its_first_network(monkeypatch, few, settings):
+    interrupt_call(monkeypatch, "train_with_seed", train_with_seed, 3)
+    with parallel_config(backend="sequential"), pytest.raises(Interrupted) as interrupted:
+        seed_study(few, few, settings, 3)
+    *first, velocity = interrupted.value.args
+    assert velocity is None and bits(first) == bits(train(few, few, settings))

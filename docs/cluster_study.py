@@ -1,0 +1,17 @@
+"""Run main.py on a Dask cluster: python docs/cluster_study.py tcp://ADDRESS:PORT [options]."""
+
+import sys
+from pathlib import Path
+
+from dask.distributed import Client
+from joblib import parallel_config
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from command_line import run_as_program
+from main import main
+
+if __name__ == "__main__":
+    _, address, *options = sys.argv
+    with Client(address), parallel_config(backend="dask"):
+        sys.exit(run_as_program(lambda: main(options)))

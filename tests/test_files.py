@@ -1,0 +1,87 @@
+import os
+
+import pytest
+
+from files import UserError, atomic_write, check_writable
+
+
+def test_atomic_write_replaces_the_file_once_it_is_complete(tmp_path):
+    path = tmp_path / "new folder" / "file"
+    with atomic_write(path) as file:
+        file.write(b"first")
+    with atomic_write(path) as file:
+        file.write(b"second")
+        file.flush()
+        assert path.read_bytes() == b"first"
+    assert path.read_bytes() == b"second"
+    assert os.listdir(path.parent) == ["file"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, error):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    expected = UserError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected), atomic_write(path) as file:
+        file.write(b"half")
+        raise error
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_content_is_on_the_disk_before_the_file_gets_its_name(tmp_path, monkeypatch):
+    synchronised = []
+
+    def record(descriptor):
+        synchronised.append((os.fstat(descriptor).st_size, (tmp_path / "file").exists()))
+
+    monkeypatch.setattr(os, "fsync", record)
+    with atomic_write(tmp_path / "file") as file:
+        file.write(b"content")
+    assert synchronised == [(7, False)]
+
+
+def test_two_may_write_the_same_file_at_once(tmp_path):
+    path = tmp_path / "file"
+    with atomic_write(path) as slow:
+        slow.write(b"slow")
+        with atomic_write(path) as fast:
+            fast.write(b"fast")
+        assert path.read_bytes() == b"fast"
+    assert path.read_bytes() == b"slow"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_atomic_write_follows_symbolic_links(tmp_path):
+    (tmp_path / "link").symlink_to("target")
+    with atomic_write(tmp_path / "link") as file:
+        file.write(b"content")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"content"
+
+
+def test_check_writable_creates_the_folder_and_nothing_else(tmp_path):
+    check_writable(tmp_path / "new folder" / "file")
+    assert [*tmp_path.rglob("*")] == [tmp_path / "new folder"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("file/below", ""),  # the reason depends on the system
+        ("folder", "it is a folder or a device"),
+        ("pipe", "it is a folder or a device"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_what_cannot_be_written_is_named_with_the_reason(tmp_path, name, reason):
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for write in (check_writable, lambda path: atomic_write(path).__enter__()):
+        with pytest.raises(UserError) as error:
+            write(tmp_path / name)
+        assert str(error.value).startswith(f"{tmp_path / name}: can't be written: {reason}")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder", "pipe"]

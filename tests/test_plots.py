@@ -1,0 +1,109 @@
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import plots
+from model import HISTORY
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_errors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # third-party
+        yield
+    plots.plt.close("all")
+
+
+def test_mosaic():
+    images = np.arange(1, 13).reshape(3, 2, 2)
+    assert plots.mosaic(images, columns=2, gap=1).tolist() == [
+        [1, 2, 0, 5, 6, 0],
+        [3, 4, 0, 7, 8, 0],
+        [0, 0, 0, 0, 0, 0],
+        [9, 10, 0, 0, 0, 0],
+        [11, 12, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0],
+    ]
+
+
+@pytest.mark.parametrize("quantity", ["accuracy", "loss"])
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_history_is_plotted_as_it_is(quantity, epochs):
+    history = dict(zip(HISTORY, np.random.default_rng(0).random((4, epochs))))
+    axes = plots.plot_history(history, quantity, "validation").axes[0]
+    for line, images in zip(axes.lines, ("training", "held_out"), strict=True):
+        assert line.get_xdata().tolist() == [1, 2, 3][:epochs]
+        assert line.get_ydata().tolist() == history[f"{images}_{quantity}"].tolist()
+    assert axes.lines[1].get_label() == "validation images"
+    assert axes.get_xlabel() == "epoch" and axes.get_ylabel().startswith(quantity)
+
+
+def test_ticks_of_the_loss_are_plain_numbers():
+    losses = np.array([0.6, 0.06])
+    figure = plots.plot_history({"training_loss": losses, "held_out_loss": losses}, "loss", "test")
+    figure.canvas.draw()
+    ticks = [label.get_text() for label in figure.axes[0].get_yticklabels(which="both")]
+    assert {"0.1", "0.2", "0.5"} <= {*ticks} and "^" not in "".join(ticks)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("losses", [(0, 0), (0, 1), (1e-300, 1), (1e39, 1e39), (1e-3, 1e39)])
+def test_any_loss_is_plotted_without_a_warning(tmp_path, epochs, losses):
+    history = dict(zip(("training_loss", "held_out_loss"), np.outer(losses, np.ones(epochs))))
+    figure = plots.plot_history(history, "loss", "test")
+    assert figure.axes[0].get_yscale() == ("log" if any(losses) else "linear")
+    plots.save_figures({"loss.png": figure}, tmp_path)
+
+
+@pytest.mark.parametrize("scale", [0, 1e-45, 1e37])
+def test_any_weights_are_plotted_without_a_warning(tmp_path, scale):
+    W = np.random.default_rng(0).uniform(-1, 1, (784, 5)).astype(np.float32)
+    figure = plots.plot_weights(np.float32(scale) * W)
+    plots.save_figures({"weights.png": figure}, tmp_path / "new folder")
+    with Image.open(tmp_path / "new folder" / "weights.png") as picture:
+        assert picture.format == "PNG"
+
+
+def test_confusion_matrix_shows_every_count():
+    confusions = np.diag(np.full(10, 1135))
+    confusions[4, 9] = 17
+    axes = plots.plot_confusion_matrix(confusions).axes[0]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == [str(count) for count in confusions.ravel()]
+    assert "17 errors" in axes.get_title()
+
+
+@pytest.mark.parametrize("chosen", [[], [3], range(100)])
+def test_predictions_show_truth_prediction_and_probability(mnist, chosen):
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(10), 100)
+    images, labels, chosen = mnist[2][:100], mnist[3][:100], np.array(chosen, int)
+    axes = plots.plot_predictions(images, labels, probabilities, chosen, "title").axes[0]
+    assert [text.get_text() for text in axes.texts] == [
+        f"truth {labels[index]}, read {probabilities[index].argmax()}\n"
+        f"probability {probabilities[index].max():.1%}"
+        for index in chosen[:25]
+    ]
+
+
+@pytest.mark.parametrize("neurons", [1, 128, 800])
+def test_weights_are_shown_neuron_by_neuron(neurons):
+    W = np.random.default_rng(0).standard_normal((784, neurons)).astype(np.float32)
+    figure = plots.plot_weights(W)
+    picture = figure.axes[0].images[0].get_array()
+    np.testing.assert_array_equal(picture[:28, :28], W[:, 0].reshape(28, 28))
+    assert ("the first 128 of 800" in figure.get_suptitle()) == (neurons == 800)
+
+
+@pytest.mark.parametrize("display", [False, True])
+def test_figures_are_shown_in_windows_with_titles_where_there_is_a_display(monkeypatch, display):
+    titles, shown = [], []
+    if display:
+        monkeypatch.setattr(plots.plt, "get_backend", lambda: "TkAgg")
+    monkeypatch.setattr(plots.plt, "show", lambda: shown.append(True))
+    manager = SimpleNamespace(set_window_title=titles.append)
+    plots.show_figures({"loss.png": SimpleNamespace(canvas=SimpleNamespace(manager=manager))})
+    assert len(shown) == display and len(titles) == display and all(titles)

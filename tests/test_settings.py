@@ -1,0 +1,104 @@
+import inspect
+import sys
+
+import numpy as np
+import pytest
+
+import config
+from files import UserError
+from settings import MOST_HIDDEN_LAYERS, READING, TRAINING, check_settings, read_config
+
+CONFIG = inspect.getsource(config)
+DEFAULTS = {name: getattr(config, name) for name in TRAINING}
+
+
+@pytest.fixture
+def read_edited(tmp_path, monkeypatch):
+    """Function that reads the settings from a config.py of this text."""
+
+    def read(text):
+        (tmp_path / "config.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "config")
+        return read_config()
+
+    return read
+
+
+# text in config.py, what a user writes in its place
+HARMLESS_EDITS = {
+    "no comments": ("  # learning rate", ""),
+    "one space before a comment": ("  # learning rate", " # learning rate"),
+    "a percent sign in a comment": ("# learning rate", "# 10 % of the usual learning rate: %d"),
+    "no spaces": ("alpha = 0.01", "alpha=0.01"),
+    "an annotation": ("alpha = 0.01", "alpha: float = 0.01"),
+    "NumPy's number": ("alpha = 0.01", "import numpy as np\nalpha = np.float64(0.01)"),
+    "NumPy's truth value": ("decay = True", "import numpy\ndecay = numpy.bool_(True)"),
+    "a list": ("(128,)", "[128]"),
+    "NumPy's array": ("(128,)", "__import__('numpy').array([128])"),
+}
+
+
+@pytest.mark.parametrize("edit", HARMLESS_EDITS)
+def test_a_harmless_edit_of_config_changes_nothing(read_edited, edit):
+    old, new = HARMLESS_EDITS[edit]
+    assert old in CONFIG
+    training = vars(read_edited(CONFIG.replace(old, new))[0])
+    assert training == DEFAULTS
+    # plain values, which a model file can hold
+    assert {type(value) for value in training.values()} == {bool, int, float, tuple}
+    assert {type(size) for size in training["hidden_layers"]} == {int}
+
+
+LAYERS = "it must be 1 to 16 whole numbers from 1 to 4096, such as (128,)"
+# what a user writes in config.py in place of a text there, and the error without "config.py"
+WRONG_EDITS = [
+    (CONFIG, "", ": alpha is missing: it must be a number from 1e-08 to "),
+    ("alpha = 0.01", "alpha = 1 +", ", line 7: alpha = 1 +"),
+    ("alpha = 0.01", "alhpa = 0.1\nalpha = 0.01", ": alhpa is not a setting; these are: alpha, "),
+    ("decay = True", "decay = true", "decay = true"),
+    ("seed = 0", "seed = 0\ntrain_model = true", "train_model = true"),
+    ("seed = 0", "seed = 0\ntrain_model = True", ": train_model is not a setting"),
+    ("(128,)", "128", f": hidden_layers = 128: {LAYERS}"),
+    ("(128,)", "()", f": hidden_layers = (): {LAYERS}"),
+    ("(128,)", "'128'", f": hidden_layers = '128': {LAYERS}"),
+    ("(128,)", "(128, 0)", f": hidden_layers = (128, 0): {LAYERS}"),
+    ("(128,)", "(1.5,)", f": hidden_layers = (1.5,): {LAYERS}"),
+    ("(128,)", "(128,) * 10**5", LAYERS),
+    ("alpha = 0.01", "alpha = 0", ": alpha = 0: it must be a number from 1e-08 to "),
+    ("alpha = 0.01", "alpha = float('nan')", ": alpha = nan: it must be a number"),
+    ("alpha = 0.01", "alpha = '0.01'", ": alpha = '0.01': it must be a number"),
+    ("alpha = 0.01", "alpha = True", ": alpha = True: it must be a number"),
+    ("batch_size = 32", "batch_size = 32.0", ": batch_size = 32.0: it must be a whole number"),
+    ("seed = 0", "seed = None", ": seed = None: it must be a whole number from 0 to 4294967295"),
+    ("deskew = True", "deskew = 1", ": deskew = 1: it must be True or False"),
+    ("doubtful_below = 0.7", "doubtful_below = 70", ": doubtful_below = 70: it must be a number"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "text"), WRONG_EDITS)
+def test_a_wrong_edit_of_config_ends_in_one_line(read_edited, old, new, text):
+    assert old in CONFIG
+    with pytest.raises(UserError) as error:
+        read_edited(CONFIG.replace(old, new))
+    message = str(error.value)
+    assert message.startswith("config.py") and text in message
+    assert message.isprintable() and len(message) < 300
+
+
+NUMBERS = [name for name, setting in (TRAINING | READING).items() if setting.kind is not bool]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_ends_of_a_range_are_allowed_and_nothing_beyond(name):
+    setting = (TRAINING | READING)[name]
+
+    def check(number):
+        value = (number,) * MOST_HIDDEN_LAYERS if setting.kind is tuple else number
+        assert check_settings({name: value}, {name: setting}, "config.py") == {name: value}
+
+    check(setting.lowest)
+    check(setting.highest)
+    for beyond in (setting.lowest - 1, np.nextafter(setting.lowest, -1), setting.highest + 1):
+        with pytest.raises(UserError, match=rf"config\.py: {name} = .*: it must be "):
+            check(beyond)
