@@ -14,6 +14,7 @@ decay = True  # learning-rate schedule: warm up to alpha, then a cosine down to 
 deskew = True  # straighten the digits and bring them closer to one size
 edges = True  # feed the network edges in four directions instead of pixels
 augment = True  # train on randomly distorted copies of the images, new ones every epoch
+beyond_mnist = False  # also train on digits in other styles and on things that are no digits
 validation_size = 0  # training images held out for validation; 0: show the test images instead
 seed = 0  # seed of every random choice
 

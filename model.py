@@ -1,11 +1,11 @@
 """The network: parameters, forward pass, loss, backpropagation, prediction.
 
-X holds one image per row and Y the labels as one-hot rows; `batch` is the number of rows. With one
-hidden layer the network computes
+X holds one image per row and Y its target, 1 for the true digit and 0 elsewhere; `batch` is the
+number of rows. With one hidden layer the network computes
 
     forward     H = relu(X @ W_1 + b_1)
                 P = softmax(H @ W_2 + b_2)
-    loss        mean(-log(P[label])) + l2 / 2 * sum(W**2)
+    loss        -sum(Y * log(P)) / batch + l2 / 2 * sum(W**2)
     backward    dZ_2 = (P - Y) / batch
                 dW_2 = H.T @ dZ_2
                 db_2 = dZ_2.sum(0)
@@ -26,6 +26,9 @@ from utils import log_softmax, relu, relu_derivative, softmax
 SIDE = 28  # height and width of an image in pixels
 INPUTS = SIDE * SIDE
 CLASSES = 10  # the digits 0 to 9
+NO_DIGIT = CLASSES  # the label of an image that shows no digit
+# The target of each label, a row of Y: 1 for its digit, or a tenth for every digit.
+TARGETS = np.vstack([np.eye(CLASSES), np.full(CLASSES, 1 / CLASSES)])
 HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
 EVALUATION_BATCH = 1000  # images per forward pass outside of training; limits the memory
 
@@ -87,7 +90,7 @@ class MultilayerPerceptron:
         With the learning rate as `scale`, `gradient` is the step itself: scaling the small dZ is
         faster than scaling the large dW.
 
-        X: (n, 784) a batch; Y: (n, 10) its one-hot labels. Returns log P, (n, 10).
+        X: (n, 784) a batch; Y: (n, 10) its targets. Returns log P, (n, 10).
         """
         *inputs, logits = self.forward(X)
         log_P = log_softmax(logits)
@@ -142,10 +145,10 @@ def restore(hidden_layers, parameters):
 
 
 def score(log_P, labels):
-    """Mean cross-entropy -log P[label] and accuracy (0 to 1), two floats.
+    """Mean cross-entropy -sum(Y * log P) and accuracy (0 to 1), two floats.
 
-    log_P: (n, 10) log-probabilities; labels: (n,) integers.
+    log_P: (n, 10) log-probabilities; labels: (n,) integers. The accuracy leaves out NO_DIGIT.
     """
-    cross_entropies = -log_P[np.arange(len(labels)), labels]
-    correct = log_P.argmax(axis=1) == labels
-    return float(cross_entropies.mean(dtype=np.float64)), float(correct.mean())
+    cross_entropies = -(TARGETS[labels] * log_P).sum(axis=1)
+    correct = (log_P.argmax(axis=1) == labels)[labels != NO_DIGIT]
+    return float(cross_entropies.mean()), float(correct.mean())

@@ -146,7 +146,7 @@ def read_settings(text):
     version = description["format_version"]
     if version not in (1, FORMAT_VERSION):
         raise ValueError(f"format version {version!r}; this program reads {FORMAT_VERSION}")
-    added = {"edges": False}  # since version 1, which stored preprocessing by itself
+    added = {"edges": False, "beyond_mnist": False}  # after version 1, which kept "preprocessing"
     settings = added | description["settings"] | description.get("preprocessing", {})
     return SimpleNamespace(**check_settings(settings, TRAINING, "its settings"))
 

@@ -69,6 +69,7 @@ TRAINING = {
     "deskew": Setting(bool, 0, 1, "straighten the digits and bring them closer to one size"),
     "edges": Setting(bool, 0, 1, "feed the network edges in four directions instead of pixels"),
     "augment": Setting(bool, 0, 1, "train on randomly distorted copies of the images"),
+    "beyond_mnist": Setting(bool, 0, 1, "also train on digits in other styles and on non-digits"),
     "validation_size": Setting(int, 0, 59_999, "training images held out for validation"),
     "seed": Setting(int, 0, 2**32 - 1, "seed of every random choice"),
 }

@@ -14,10 +14,10 @@ from threadpoolctl import threadpool_limits
 from augmentation import distorted_epochs
 from data_preprocessing import preprocess
 from files import UserError
-from model import CLASSES, HISTORY, MultilayerPerceptron, score
+from model import CLASSES, HISTORY, TARGETS, MultilayerPerceptron, score
 
 WARM_UP = 0.02  # fraction of the steps in which the learning rate rises
-INITIALISATION, SHUFFLING, AUGMENTATION = range(3)  # purposes of random numbers
+INITIALISATION, SHUFFLING, AUGMENTATION, BEYOND_MNIST = range(4)  # purposes of random numbers
 
 
 class Interrupted(KeyboardInterrupt):
@@ -46,6 +46,11 @@ def train(training, test, settings, resume_from=None, show_progress=True):
     if settings.validation_size:
         held_out = [array[-settings.validation_size :] for array in training]
         training = [array[: -settings.validation_size] for array in training]
+    if settings.beyond_mnist:
+        from beyond_mnist import extra_images  # imports SciPy and Pillow
+
+        extra = extra_images(*training, random_generator(settings, BEYOND_MNIST))
+        training = [np.concatenate(arrays) for arrays in zip(training, extra)]
     edges_now = settings.edges and not settings.augment  # else after each distortion
     X, labels = preprocess(training[0], settings.deskew, edges_now), training[1]
     X_held_out, held_out_labels = (
@@ -154,11 +159,11 @@ def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
     n, weights = len(labels), slice(len(network.all_weights))
     starts = range(0, n, settings.batch_size)
     steps = len(starts) * settings.number_of_epochs
-    one_hot = np.eye(CLASSES, dtype=network.parameters.dtype)
+    targets = TARGETS.astype(network.parameters.dtype)
     log_P = np.empty((n, CLASSES), network.parameters.dtype)
     for epoch, X in zip(epochs, X_epochs):
         order = random_generator(settings, SHUFFLING, epoch).permutation(n)
-        Y = one_hot[labels[order]]
+        Y = targets[labels[order]]
         for step, start in enumerate(starts, start=epoch * len(starts)):
             batch = slice(start, start + settings.batch_size)
             alpha = learning_rate((step + 0.5) / steps, settings)

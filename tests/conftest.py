@@ -114,6 +114,7 @@ def settings():
         deskew=False,
         edges=False,
         augment=False,
+        beyond_mnist=False,
         validation_size=0,
         seed=0,
     )

@@ -315,7 +315,7 @@ def test_extreme_settings_end_in_finite_numbers_or_in_the_error(mnist):
         settings = SimpleNamespace(
             alpha=alpha, number_of_epochs=2, batch_size=batch_size, hidden_layers=hidden_layers,
             l2=l2, momentum=momentum, decay=decay, deskew=rng.random() < 0.5,
-            edges=rng.random() < 0.5, augment=False,
+            edges=rng.random() < 0.5, augment=False, beyond_mnist=False,
             validation_size=0, seed=rng.randrange(2**32),
         )  # fmt: skip
         trained += check_any_settings(mnist, settings)

@@ -225,6 +225,7 @@ def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(few, settings
             "decay": st.booleans(),
             "deskew": st.booleans(),
             "edges": st.booleans(),
+            "beyond_mnist": st.just(False),
             "augment": st.booleans(),
             "validation_size": st.sampled_from([0, 1, 99]),
             "seed": st.integers(0, 2**32 - 1),
