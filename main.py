@@ -30,6 +30,7 @@ from train import Interrupted, held_out_name, seed_study, train
 train_model = False  # True: train a new network; False: load the trained one
 
 DEFAULT_MODEL = PROJECT / "trained_model.npz"
+HANDWRITING_MODEL = PROJECT / "handwriting_model.npz"  # trained with --beyond-mnist
 
 
 def main(arguments=None):
@@ -78,7 +79,7 @@ def main(arguments=None):
     figures["mistakes.png"] = plots.plot_predictions(
         test_images, test_labels, probabilities, mistakes, "The most confident mistakes"
     )
-    figures["weights.png"] = plots.plot_weights(network.weights[0])
+    figures["weights.png"] = plots.plot_weights(network.weights[0], settings.edges)
 
     plots.save_figures(figures, options.plots_dir)
     print(f"Saved {len(figures)} pictures in {options.plots_dir}.")
@@ -127,16 +128,15 @@ def save_and_keep_previous(path, network, history, settings):
 
 def read_handwriting(options):
     """Read pictures or drawings; return the exit status."""
-    network, _, settings, _ = load_model(options.model or DEFAULT_MODEL)
+    network, _, settings, _ = load_model(options.model or HANDWRITING_MODEL)
+    if options.draw:
+        from draw import open_window
+
+        return open_window(network, settings, options.doubtful_below, options.plots_dir)
 
     def read(digits):
         """Probabilities (n, 10) of the digits in images (n, 28, 28) uint8."""
         return network.predict_proba(preprocess(digits, settings.deskew, settings.edges))
-
-    if options.draw:
-        from draw import open_window
-
-        return open_window(read, options.plots_dir)
 
     from handwriting import read_pictures
 

@@ -108,8 +108,11 @@ def plot_predictions(images, labels, probabilities, chosen, title):
     return figure
 
 
-def plot_weights(W):
-    """Plot the weights W_1 (784, neurons) of the hidden neurons, a 28 x 28 picture for each."""
+def plot_weights(W, edges=False):
+    """Plot the weights W_1 (784, neurons) of the hidden neurons, a 28 x 28 picture for each.
+
+    edges: whether the inputs are edges; then each quarter is a direction (`edge_directions`).
+    """
     shown = min(W.shape[1], 128)
     columns = min(shown, 16)
     pictures = mosaic(W.T[:shown].reshape(shown, SIDE, SIDE), columns, gap=2)
@@ -122,9 +125,12 @@ def plot_weights(W):
     image = axes.imshow(pictures, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.axis("off")
     of_all = "" if shown == W.shape[1] else f" (the first {shown} of {W.shape[1]})"
-    figure.suptitle(f"Weights of the hidden neurons{of_all}: ink on blue excites, on red inhibits")
+    meaning = "ink on blue excites, on red inhibits"
+    if edges:
+        meaning = "edges on blue excite, on red inhibit; each quarter is a direction"
+    figure.suptitle(f"Weights of the hidden neurons{of_all}: {meaning}")
     bar = figure.add_axes((1 - 1.1 / size[0], 0.1, 0.2 / size[0], 0.75))
-    figure.colorbar(image, cax=bar, label="weight of a pixel", extend="both")
+    figure.colorbar(image, cax=bar, label="weight", extend="both")
     return figure
 
 

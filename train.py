@@ -52,11 +52,9 @@ def train(training, test, settings, resume_from=None, show_progress=True):
         extra = extra_images(*training, random_generator(settings, BEYOND_MNIST))
         training = [np.concatenate(arrays) for arrays in zip(training, extra)]
     edges_now = settings.edges and not settings.augment  # else after each distortion
-    X, labels = preprocess(training[0], settings.deskew, edges_now), training[1]
-    X_held_out, held_out_labels = (
-        preprocess(held_out[0], settings.deskew, settings.edges),
-        held_out[1],
-    )
+    X = preprocess(training[0], settings.deskew, edges_now)
+    X_held_out = preprocess(held_out[0], settings.deskew, settings.edges)
+    labels, held_out_labels = training[1], held_out[1]
 
     if resume_from:
         network, past, velocity = resume_from
@@ -77,18 +75,18 @@ def train(training, test, settings, resume_from=None, show_progress=True):
     # A diverging training ends with the error below, not with NumPy's warnings.
     with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         try:
-            for epoch, figures in enumerate(descent, start=epochs.start + 1):
-                figures += network.evaluate(X_held_out, held_out_labels, settings.l2)
-                if not np.isfinite([*figures, network.parameters.sum()]).all():
+            for epoch, measures in enumerate(descent, start=epochs.start + 1):
+                measures += network.evaluate(X_held_out, held_out_labels, settings.l2)
+                if not np.isfinite([*measures, network.parameters.sum()]).all():
                     raise UserError(
                         f"the loss is no longer finite in epoch {epoch}, with the learning rate "
                         f"alpha = {settings.alpha:g}: nothing is saved; try a smaller alpha"
                     )
-                for name, figure in zip(HISTORY, figures):
-                    history[name].append(figure)
+                for name, measure in zip(HISTORY, measures):
+                    history[name].append(measure)
                 completed = epoch, network.parameters.copy(), velocity.copy()
                 if progress:
-                    progress.show(epoch, *figures)
+                    progress.show(epoch, *measures)
         except KeyboardInterrupt as interrupt:
             if completed is None:
                 raise
@@ -110,7 +108,7 @@ class Progress:
         self.bar = progress_bar("Training", epochs.start, epochs.stop, "epoch")
 
     def show(self, epoch, loss, accuracy, held_out_loss, held_out_accuracy):
-        """Show the figures of an epoch, the most important first: a narrow bar loses its end."""
+        """Show the measures of an epoch, the most important first: a narrow bar loses its end."""
         text = (
             f"{self.held_out} accuracy {held_out_accuracy:.2%}, loss {held_out_loss:.4f}; "
             f"training accuracy {accuracy:.2%}, loss {loss:.4f}"

@@ -1,0 +1,37 @@
+"""Draw docs/inputs.png: ten training digits on their way into the network.
+
+Run it in the project's folder: python docs/inputs.py
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+PROJECT = Path(__file__).parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from augmentation import distort
+from data_preprocessing import load_mnist, preprocess
+from model import SIDE
+from plots import mosaic
+
+images, labels, _, _ = load_mnist()
+digits = images[[np.flatnonzero(labels == digit)[3] for digit in range(10)]]
+deskewed = preprocess(digits, deskew=True)
+distorted = [distort(deskewed, np.random.default_rng(n), np.empty_like(deskewed)) for n in range(3)]
+edges = distort(deskewed, np.random.default_rng(2), np.empty_like(deskewed), edges=True)
+rows = [preprocess(digits, deskew=False), deskewed, *distorted, edges]
+
+gap = 3
+figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+pictures = mosaic(np.concatenate(rows).reshape(-1, SIDE, SIDE), columns=10, gap=gap)
+axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=1)
+axes.set_xticks([])
+middles = [SIDE / 2 + (SIDE + gap) * row for row in range(6)]
+axes.set_yticks(middles, ["MNIST", "deskewed", "distorted", "", "", "edges of\nthe last row"])
+axes.set_title("Training digits on their way into the network")
+for row in (1, 2, 5):
+    axes.axhline((SIDE + gap) * row - gap / 2 - 0.5, color="black", linewidth=0.8)
+figure.savefig(PROJECT / "docs" / "inputs.png", dpi=100)
