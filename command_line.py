@@ -25,9 +25,9 @@ def parse_command_line(train_model, arguments=None):
     train_model: default of --train-model. arguments: list of str, by default sys.argv[1:].
 
     Settings are those of config.py, overridden on the command line. The options are train_model,
-    resume, predict, draw, seeds, model (None if not given), plots_dir, show_plots, and
-    doubtful_below from config.py. Raises UserError if config.py or train_model is wrong. A wrong
-    option ends the program with a usage line and exit status 2.
+    resume, predict, draw, seeds, model (None if not given), plots_dir, show_plots, and the
+    settings for reading from config.py. Raises UserError if config.py or train_model is wrong. A
+    wrong option ends the program with a usage line and exit status 2.
     """
     if not isinstance(train_model, bool):
         raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")
@@ -37,7 +37,7 @@ def parse_command_line(train_model, arguments=None):
     if unknown:
         parser.error(advice(unknown[0]))
     overrides = {name: value for name in TRAINING if (value := vars(options).pop(name)) is not None}
-    options.doubtful_below = reading.doubtful_below
+    vars(options).update(vars(reading))
     if options.predict or options.draw or options.resume:
         options.train_model = False
     training_only = [*overrides, *(["seeds"] if options.seeds > 1 else [])]

@@ -132,7 +132,7 @@ def read_handwriting(options):
     if options.draw:
         from draw import open_window
 
-        return open_window(network, settings, options.doubtful_below, options.plots_dir)
+        return open_window(network, settings, options.left_out_below, options.plots_dir)
 
     def read(digits):
         """Probabilities (n, 10) of the digits in images (n, 28, 28) uint8."""
@@ -140,7 +140,7 @@ def read_handwriting(options):
 
     from handwriting import read_pictures
 
-    return read_pictures(options.predict, read, options.doubtful_below, options.plots_dir)
+    return read_pictures(options.predict, read, options, options.plots_dir)
 
 
 if __name__ == "__main__":

@@ -137,61 +137,70 @@ def plot_weights(W, edges=False):
 def plot_recognised(answers):
     """Figure of pictures, the digits found in them and what the network made of each digit.
 
-    answers: a list of name, picture (height, width) from 0 (black) to 1, digits (n, 28, 28) uint8,
-        boxes (n, 4) of top, bottom, left, right in the picture, probabilities (n, 10), and the n
-        texts to call the digits, orange where there is a ? in them.
+    answers: a list of name and Page, as `read_page` returns it. Digits with a ? are orange, and
+        what is left out is grey.
 
     Matplotlib can't save more than 600 inches; the answers from there on are left out.
     """
-    columns, tile_width, tile_height = 6, 40, 60  # in pixels of a digit
+    columns = min(6, max(len(page.texts) for _, page in answers))
+    tile_width, tile_height = 40, 60  # in pixels of a digit
     inch = 28  # pixels of a digit
+    width = 5.2 + columns * tile_width / inch
     small = {"markersize": 5, "markeredgewidth": 0, "linestyle": "none"}
-    rows = [-(-len(digits) // columns) for _, _, digits, *_ in answers]
-    heights = [max(3.0, 0.5 + number * tile_height / inch) for number in rows]
+    heights = [
+        0.6
+        + max(
+            -(-len(page.texts) // columns) * tile_height / inch,
+            min(4.8 * page.picture.shape[0] / page.picture.shape[1], 6),
+        )
+        for _, page in answers
+    ]
     shown = int(np.searchsorted(np.cumsum(heights), 600)) or 1
     figure_height = sum(heights[:shown])
-    figure = plt.Figure(figsize=(14, figure_height))
+    figure = plt.Figure(figsize=(width, figure_height))
     bottom = figure_height
 
-    for height, answer in zip(heights, answers[:shown]):
-        name, picture, digits, boxes, probabilities, texts = answer
+    for height, (name, page) in zip(heights, answers[:shown]):
         bottom -= height
-        colours = [ORANGE if text.endswith("?") else BLUE for text in texts]
+        colours = [ORANGE if text.endswith("?") else BLUE for text in page.texts]
 
-        place = (0.2, bottom + 0.2, 4.8, height - 0.6)  # left, bottom, width, height
-        axes = figure.add_axes(np.divide(place, (14, figure_height, 14, figure_height)))
-        extent = (0, picture.shape[1], picture.shape[0], 0)
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=1, extent=extent)
+        place = (0.2, bottom + 0.1, 4.8, height - 0.6)  # left, bottom, width, height
+        axes = figure.add_axes(np.divide(place, (width, figure_height, width, figure_height)))
+        extent = (0, page.picture.shape[1], page.picture.shape[0], 0)
+        axes.imshow(page.picture, cmap="gray", vmin=0, vmax=1, extent=extent)
         plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
-        for text, colour, (y_1, y_2, x_1, x_2) in zip(texts, colours, boxes):
+        for y_1, y_2, x_1, x_2 in page.left_out:
+            axes.plot([x_1, x_2, x_2, x_1, x_1], [y_1, y_1, y_2, y_2, y_1], color=GREY)
+        for text, colour, (y_1, y_2, x_1, x_2) in zip(page.texts, colours, page.boxes):
             axes.plot([x_1, x_2, x_2, x_1, x_1], [y_1, y_1, y_2, y_2, y_1], color=colour)
             axes.text(x_1, y_1, text, color=colour, va="bottom", weight="bold", bbox=plate)
         name = os.fsencode(Path(name).name).decode(errors="replace")  # in any locale
-        title = f"{name}: {''.join(texts)}"
+        title = f"{name}: {page.text}"
         title = title if len(title) <= 50 else title[:49] + "…"
         axes.set_title(title, loc="left", y=1, pad=14, parse_math=False)
         axes.set_anchor("NW")
         axes.axis("off")
 
-        place = (5.2, bottom, 8.8, height)
-        axes = figure.add_axes(np.divide(place, (14, figure_height, 14, figure_height)))
+        place = (5.2, bottom, width - 5.2, height)
+        axes = figure.add_axes(np.divide(place, (width, figure_height, width, figure_height)))
         axes.axis("off")
-        row, column = np.divmod(np.arange(len(digits)), columns)
+        row, column = np.divmod(np.arange(len(page.texts)), columns)
         left, top = column * tile_width + 4, row * tile_height + 14
         zero = top + 42  # where the bars stand
         # One picture and one set of lines for all digits: hundreds of small ones take seconds.
         tiles = np.full((round(height * inch), columns * tile_width), np.nan)  # nan: transparent
-        for x, y, digit, text, colour, p in zip(left, top, digits, texts, colours, probabilities):
-            tiles[y : y + 28, x : x + 28] = digit
+        digits = zip(left, top, page.images, page.texts, colours, page.probabilities)
+        for x, y, image, text, colour, p in digits:
+            tiles[y : y + 28, x : x + 28] = image
             axes.text(x, y - 1, f"{text}  {p.max():.2f}", color=colour, weight="bold")
         extent = (0, tiles.shape[1], tiles.shape[0], 0)
         axes.imshow(tiles, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
         for label in range(10):
-            x, tip = left + 1.4 + 2.8 * label, zero - 12 * probabilities[:, label]
+            x, tip = left + 1.4 + 2.8 * label, zero - 12 * page.probabilities[:, label]
             axes.vlines(x, zero, tip, colours, linewidth=5.7)
             axes.plot(x, zero + 2.5, marker=f"${label}$", color="black", **small)
         axes.hlines(zero, left, left + 28, GREY, linewidth=0.8)
-        axes.set_xlim(0, 8.8 * inch)
+        axes.set_xlim(0, columns * tile_width)
         axes.set_ylim(height * inch, 0)
     return figure
 

@@ -73,7 +73,10 @@ TRAINING = {
     "validation_size": Setting(int, 0, 59_999, "training images held out for validation"),
     "seed": Setting(int, 0, 2**32 - 1, "seed of every random choice"),
 }
-READING = {"doubtful_below": Setting(float, 0, 1, "probability below which a digit gets a ?")}
+READING = {
+    "doubtful_below": Setting(float, 0, 1, "probability below which a digit gets a ?"),
+    "left_out_below": Setting(float, 0, 1, "probability below which a piece is no digit"),
+}
 SEEDS = Setting(int, 1, 1000, "number of networks in a study")
 
 

@@ -18,8 +18,10 @@ import numpy as np  # noqa: E402
 from PIL import Image, ImageDraw, ImageFont  # noqa: E402
 
 from beyond_mnist import SYMBOLS  # noqa: E402
-from handwriting import find_digits, find_ink  # noqa: E402
+from handwriting import normalise  # noqa: E402
 from model import NO_DIGIT  # noqa: E402
+from picture import find_ink  # noqa: E402
+from pieces import find_digits  # noqa: E402
 
 FACES = [f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")]
 FACES += [f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")]
@@ -210,8 +212,8 @@ def find_all(draw, images, labels, number, seed):
         random_generator = np.random.default_rng((seed, n))
         ink, label = draw(images, labels, random_generator)
         page = 0.9 - 0.75 * np.pad(np.clip(ink, 0, 1), 20)
-        digits, _ = find_digits(find_ink(np.rint(255 * page).astype(np.float32) / 255))
-        if len(digits) == 1:
-            found.append(digits[0])
+        inks, *_ = find_digits(find_ink(np.rint(255 * page).astype(np.float32) / 255))
+        if len(inks) == 1:
+            found.append(normalise(inks[0]))
             found_labels.append(label)
     return np.array(found), np.array(found_labels)

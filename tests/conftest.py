@@ -19,8 +19,9 @@ os.environ["MPLBACKEND"] = "Agg"  # no windows, here and in the programs the tes
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 from command_line import PROJECT
-from data_preprocessing import load_mnist
+from data_preprocessing import load_mnist, preprocess
 from model import CLASSES, INPUTS, MultilayerPerceptron
+from save_load import load_model
 from settings import MOST_HIDDEN_LAYERS
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # on a busy machine, too
@@ -98,6 +99,21 @@ def allowed_values(setting):
 def mnist():
     """MNIST itself: training images, training labels, test images, test labels."""
     return load_mnist()
+
+
+@pytest.fixture(scope="session")
+def read():
+    """Function that reads images (n, 28, 28) with the shipped network: probabilities (n, 10)."""
+    network, _, settings, _ = load_model(PROJECT / "handwriting_model.npz")
+    return lambda images: network.predict_proba(preprocess(images, settings.deskew, settings.edges))
+
+
+@pytest.fixture(scope="session")
+def clear(mnist, read):
+    """One image of each digit, 0 to 9, that the network is sure of: (10, 28, 28)."""
+    images, labels = mnist[0][:200], mnist[1][:200]
+    probabilities = read(images)[np.arange(200), labels]
+    return np.array([images[np.argmax(probabilities * (labels == d))] for d in range(10)])
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def test_without_options_everything_is_as_config_says():
         "plots_dir": PROJECT / "plots",
         "show_plots": True,
         "doubtful_below": config.doubtful_below,
+        "left_out_below": config.left_out_below,
     }
 
 

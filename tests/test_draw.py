@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -148,7 +149,7 @@ def test_a_stroke_that_leaves_the_paper_goes_on_where_it_comes_back(window):
     assert not window.ink[60:200].any()
 
 
-def test_undo_clear_save_and_quit(window, tmp_path):
+def test_undo_clear_save_and_quit(window, read, tmp_path):
     stroke(window, SEVEN)
     seven = window.ink.copy()
     stroke(window, ONE)
@@ -163,7 +164,8 @@ def test_undo_clear_save_and_quit(window, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"drawing-1.png", "drawing-2.png"}
     assert "drawing-2.png" in window.picture.message.get_text()
     assert window.paper.get_yscale() == "linear"
-    _, images, _ = handwriting.read_digits(tmp_path / "drawing-1.png")
+    reading = SimpleNamespace(doubtful_below=0.7, left_out_below=0.3)
+    images = handwriting.read_page(tmp_path / "drawing-1.png", read, reading).images
     assert np.abs(images[0] - handwriting.normalise(window.ink).astype(float)).mean() < 8
     window.folder = tmp_path / "drawing-1.png"  # not a folder
     press_key(window, "s")

@@ -1,0 +1,173 @@
+"""From a picture file to ink: what is written on the page, without light, shadow and ruling.
+
+read_picture    file          ->  grey picture, reduced if it is large
+find_ink        grey picture  ->  how much ink each pixel holds
+"""
+
+import warnings
+
+import numpy as np
+from scipy import ndimage
+
+from files import UserError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+SMALLEST_SIZE = 64  # pixels of the longer side, at least, that a smaller picture is enlarged to
+FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
+
+
+def read_picture(path, size):
+    """Read a picture file, reduced to about `size` pixels of the longer side if it is larger.
+
+    path: a path or a file object. Returns a grey picture (height, width) float32, from 0 (black)
+    to 1 (white), upright; how many times it was reduced; and the number of pages in the file, of
+    which this is the first. Raises UserError if it can't be read, or is so large that it is more
+    likely an attack on the memory (Pillow's limit, 89 megapixels).
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about faults in a file that don't touch its pixels
+            # raised before any pixel is read
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image, factor, pages = decode(path, size)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise UserError("more than 89 megapixels; make the picture smaller") from None
+    except UnidentifiedImageError:
+        raise UserError(f"not a picture in a format known here: {', '.join(FORMATS)}") from None
+    except IsADirectoryError:
+        raise UserError("a folder without pictures") from None
+    except OSError as error:
+        raise UserError(error.strerror or error) from error
+    except Exception as error:  # a damaged picture makes Pillow fail in ways nobody can list
+        raise UserError(f"a damaged picture ({error or type(error).__name__})") from error
+    picture = to_grey(image)
+    enlarge = -(-SMALLEST_SIZE // max(picture.shape))
+    if enlarge > 1:
+        picture = np.clip(resize(picture, [enlarge * side for side in picture.shape]), 0, 1)
+    return picture, factor, pages
+
+
+def decode(path, size):
+    """A picture file as a Pillow image, how many times it was reduced, and its number of pages.
+
+    The image is upright, its mode one of L, RGB, RGBA and F. What is raised if the picture is
+    damaged is up to Pillow.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(path, formats=FORMATS) as image:
+        pages, longest = getattr(image, "n_frames", 1), max(image.size)
+        image.draft("RGB", (size, size))  # a JPEG is read at a smaller scale
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel, or real numbers
+            image = image.convert("F")
+        elif image.has_transparency_data:
+            image = image.convert("RGBA")
+        elif image.mode != "L":
+            image = image.convert("RGB")
+        image = image.reduce(max(1, round(max(image.size) / size)))
+    return image, longest / max(image.size), pages
+
+
+def to_grey(image):
+    """An image from `decode` as (height, width) float32 from 0 to 1.
+
+    What is transparent becomes paper: the colour of a page that is mostly opaque, and else, where
+    the ink alone is opaque, black or white, whichever differs more from the ink.
+    """
+    pixels = np.asarray(image, np.float32)
+    if image.mode == "F":
+        pixels = np.nan_to_num(pixels, posinf=0, neginf=0)
+        darkest, lightest = pixels.min(), pixels.max()
+        return (pixels - darkest) / max(lightest - darkest, np.float32(1e-30))
+    pixels /= 255
+    if image.mode == "L":
+        return pixels
+    if image.mode == "RGBA":
+        pixels, opacity = pixels[..., :3], pixels[..., 3:]
+        is_opaque = opacity[..., 0] > 0.5
+        paper = np.median(pixels[is_opaque], axis=0) if is_opaque.any() else np.zeros(3)
+        if is_opaque.mean() < 0.5:
+            paper = (paper.mean(keepdims=True) < 0.5).astype(np.float32)
+        pixels = (paper + (pixels - paper) * opacity).astype(np.float32)
+    return pixels @ mixture(pixels)
+
+
+def mixture(pixels):
+    """The mixture of colour channels in which ink and paper differ most: three shares, sum 1.
+
+    That is the first principal component of what differs from the surroundings. pixels: (height,
+    width, 3).
+    """
+    factor = max(1, max(pixels.shape) // 400)
+    small = pixels[::factor, ::factor]
+    window = max(small.shape) // 10 + 1
+    detail = (small - ndimage.uniform_filter(small, (window, window, 0))).reshape(-1, 3)
+    shares = np.abs(np.linalg.eigh(detail.T @ detail)[1][:, -1])
+    return shares / shares.sum()
+
+
+def find_ink(picture):
+    """How much ink each pixel of a grey picture (height, width) holds: 0 paper, 1 darkest ink.
+
+    Returns float32 of the same shape, about 0 to 1. Ink is what differs from the paper around it,
+    so that light and shadow fall away, and it may be darker or lighter than the paper.
+    """
+    factor = max(1, round(max(picture.shape) / 250))  # light and shadow need no more detail
+    small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
+    window = max(3, max(small.shape) // 3)  # wider than a stroke, narrower than a shadow
+    # Strokes are narrow, so that their difference from the surroundings has long tails on one side.
+    detail = small - ndimage.uniform_filter(small, 2 * window)
+    if (detail**3).sum() > 0:
+        picture, small = 1 - picture, 1 - small
+    # beyond the border, paper and shadows go on as they are there
+    paper = ndimage.grey_closing(np.pad(small, window, "edge"), (window, window))
+    paper = paper[window:-window, window:-window]
+    paper = ndimage.minimum_filter(paper, 5)  # at the edge of a shadow, light is no measure
+    paper = resize(paper, picture.shape)
+    ink = (paper - picture) / np.maximum(paper, 0.4)  # where it is darker, noise would be ink
+    # a filter that leaves about 0.03 of the noise that two neighbouring pixels differ by
+    noise = np.median(np.abs(np.diff(ink, axis=1))) if ink.shape[1] > 1 else 0
+    ink = ndimage.gaussian_filter(ink, min(9 * noise, 3), mode="nearest")
+    return ink - np.median(paper_of(ink))
+
+
+def paper_of(ink):
+    """The ink of those pixels that are surely paper, which need not be most of them: (n,)."""
+    return ink[ink <= max(FAINTEST_INK, ink.max() / 2)]
+
+
+def without_ruling(ink):
+    """The ink (height, width) without the lines and squares that are printed on paper.
+
+    These are longer, thinner and straighter than any stroke of a digit.
+    """
+    side = max(ink.shape)
+    length, reach, thickness = side // 6 + 1, side // 150, side // 200
+    is_line = np.zeros(ink.shape, bool)
+    for across, along in ((0, 1), (1, 0)):
+        # Lines are a little askew or bent, so that a whole corridor is looked at.
+        run = ndimage.maximum_filter1d(ink, 2 * reach + 1, across)
+        run = ndimage.minimum_filter1d(run, length, along, mode="nearest")
+        run = ndimage.maximum_filter1d(run, length, along, mode="nearest")
+        thick = ndimage.minimum_filter1d(run, thickness + 2 * reach + 2, across, mode="constant")
+        thick = ndimage.maximum_filter1d(thick, thickness + 2 * reach + 2, across)
+        found = (run > FAINTEST_INK / 2) & (thick < run / 2)
+        edges = np.count_nonzero(np.diff(found, axis=across)) / ink.shape[along]
+        if edges >= 6:  # three lines: a single one may be a 1
+            is_line |= found & (ink < run + FAINTEST_INK)
+    return np.where(is_line, np.minimum(ink, 0), ink)
+
+
+def resize(image, shape, box=None):
+    """Scale an image, (height, width) float32, to another shape, without aliasing.
+
+    box: the part of it to scale (left, top, right, bottom), in pixels; by default all.
+    """
+    from PIL import Image
+
+    size = (shape[1], shape[0])
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, box))

@@ -1,0 +1,41 @@
+"""Pages for the tests: digits of MNIST's training images in a row, and what is read on them.
+
+The test images are left to benchmarks/handwriting.py, so that its numbers are of unseen digits.
+"""
+
+import numpy as np
+from PIL import Image
+
+import handwriting
+from picture import find_ink
+from settings import read_config
+
+READING = read_config()[1]
+
+
+def page(images, scale=4, margin=30, paper=0.9, ink=0.15):
+    """A picture (height, width) float64 of images (n, 28, 28), enlarged, in a row."""
+    row = np.hstack(images)
+    size = (scale * row.shape[1], scale * row.shape[0])
+    row = np.asarray(Image.fromarray(row).resize(size, Image.Resampling.BICUBIC)) / 255
+    return paper + (ink - paper) * np.pad(row, margin)
+
+
+def save(path, picture, **options):
+    """Save a picture from 0 to 1 in the format that the name of the path says."""
+    Image.fromarray(np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)).save(path, **options)
+    return path
+
+
+def page_of(picture, read):
+    """What is read in a grey picture (height, width): a Page."""
+    picture = picture.astype(np.float32)
+    return handwriting.read_ink(picture, find_ink(picture), read, READING)
+
+
+def answer(picture, read):
+    return page_of(picture, read).text
+
+
+def answer_to_file(path, read):
+    return handwriting.read_page(path, read, READING).text
