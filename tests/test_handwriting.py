@@ -173,7 +173,7 @@ def framed(clear, boxes, width, digits="3702"):
     return picture
 
 
-@pytest.mark.parametrize("width", [2, 6])
+@pytest.mark.parametrize("width", [2, 4])
 def test_boxes_and_combs_are_left_out(clear, read, width):
     separate = [(30 + 112 * n + 3, 30 + 112 * n + 109) for n in range(4)]
     comb = [(30 + 112 * n, 30 + 112 * (n + 1) + width) for n in range(4)]
