@@ -9,7 +9,7 @@ on a few images, and the script stops if one changes the parameters differently 
 Then they take turns, epoch by epoch.
 
 After that, this project and PyTorch train on distorted images: some epochs in turns, then until
-99 % of the test digits are read correctly. Last, the program itself is timed.
+99% of the test digits are read correctly. Last, the program itself is timed.
 
 Prints Markdown tables and writes the figures to docs/benchmarks.json, a list with one entry per
 machine.
@@ -51,7 +51,7 @@ IN_README = {name: PLAIN[name] for name in ("ours", "textbook", "keras", "pytorc
 DISTORTED = {"ours_distorted": "this project", "pytorch_distorted": "PyTorch, eager"}
 PROGRAMS = ("main.py", "main.py --predict docs/handwriting.jpg", "main.py --train-model")
 PACKAGES = ("numpy", "tensorflow", "tensorflow-cpu", "keras", "torch", "scikit-learn", "jax")
-SEEDS = 3  # of the trainings to 99 %
+SEEDS = 3  # of the trainings to 99%
 
 
 def main():
@@ -157,7 +157,7 @@ def check_agreement(contenders):
 
 
 def time_to_99(images):
-    """Seconds and epochs until 99 % of the test digits are read, by contender and seed."""
+    """Seconds and epochs until 99% of the test digits are read, by contender and seed."""
     runs = {name: [] for name in DISTORTED}
     for seed in range(SEEDS):
         for name in runs:
@@ -255,7 +255,7 @@ def print_tables(results):
         for name, runs in results["to_99"].items()
     ]
     if rows:
-        print_table((f"99 % of the test digits, mean of {SEEDS} seeds", "seconds", "epochs"), rows)
+        print_table((f"99% of the test digits, mean of {SEEDS} seeds", "seconds", "epochs"), rows)
     rows = [
         (f"`python {program}`", f"{seconds:.1f} s", f"{megabytes} MB")
         for program, (seconds, megabytes) in results["programs"].items()

@@ -33,9 +33,9 @@ MOST_EPOCHS = 100  # to reach an accuracy
 
 
 def benchmark_settings(**changes):
-    """The settings in config.py, with a constant learning rate and no distortions."""
+    """The settings in config.py, with a constant learning rate, pixels and no distortions."""
     settings, _ = read_config()
-    fixed = {"hidden_layers": (HIDDEN,), "decay": False, "augment": False}
+    fixed = {"hidden_layers": (HIDDEN,), "decay": False, "edges": False, "augment": False}
     vars(settings).update(fixed | changes)
     return settings
 

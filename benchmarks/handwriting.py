@@ -35,7 +35,7 @@ from save_load import load_model  # noqa: E402
 from settings import read_config  # noqa: E402
 
 PAPER, INK = 0.9, 0.15  # grey values, from 0 (black) to 1
-SEED = 20261125  # fresh, so that no page of it has been looked at before
+SEED = 20261126  # fresh, so that no page of it has been looked at before
 PEN = 2.5  # thickness of MNIST's strokes, in its pixels
 
 
@@ -193,7 +193,7 @@ def inverted(page, random):
 
 
 def darkened(page, random):
-    """Light that falls by up to 70 % from one side of the page to the other."""
+    """Light that falls by up to 70% from one side of the page to the other."""
     y, x = (np.indices(page.shape) + 0.5) / max(page.shape) - 0.5
     angle = random.uniform(0, 2 * np.pi)
     away = (np.cos(angle) * x + np.sin(angle) * y) / np.sqrt(2) + 0.5
@@ -429,7 +429,7 @@ def a4(writer, number):
 
 
 def thick(writer, number):
-    """One digit written with a pen 30 % as thick as the digit is high."""
+    """One digit written with a pen 30% as thick as the digit is high."""
     ink, label = writer.digit(number % len(writer.images))
     ink = np.pad(ink, 6 * writer.scale)
     radius = (0.3 * 20 - PEN) / 2 * writer.scale
@@ -442,10 +442,10 @@ KINDS = {  # name: how many pages, and the function that makes one
     "single digits, enlarged 3 to 5 times": (500, single(centred)),
     "pasted off-centre on a larger page": (500, single(off_centre)),
     "inverted": (500, single(inverted)),
-    "darkened by up to 70 % from one side": (500, single(darkened)),
-    "noise, standard deviation 10 %": (500, single(noisy)),
+    "darkened by up to 70% from one side": (500, single(darkened)),
+    "noise, standard deviation 10%": (500, single(noisy)),
     "JPEG, quality 20": (500, single(jpeg)),
-    "all of these, noise 5 %": (500, single(everything)),
+    "all of these, noise 5%": (500, single(everything)),
     "`load_digits`, enlarged and pasted": (450, small_digit(0)),
     "`load_digits`, blurred by half a pixel": (450, small_digit(0.5)),
     "digits of two typefaces not trained on": (100, printed),
@@ -473,13 +473,13 @@ KINDS = {  # name: how many pages, and the function that makes one
     "chalk": (100, coloured((0.15, 0.25, 0.2), (0.8, 0.8, 0.8), 0.03, 0.4)),
     "half-wiped whiteboard": (100, coloured((0.92, 0.94, 0.95), (0.2, 0.3, 0.7), 0.02, 0.6)),
     "3 mm high on A4, 12 megapixels": (6, a4),
-    "strokes 30 % as thick as the digit is high": (100, thick),
-    "ruled paper, lines of 15 %": (50, ruled(0.15, False)),
-    "ruled paper, lines of 30 %": (50, ruled(0.3, False)),
-    "ruled paper, lines of 50 %": (50, ruled(0.5, False)),
-    "squared paper, lines of 15 %": (50, ruled(0.15, True)),
-    "squared paper, lines of 30 %": (50, ruled(0.3, True)),
-    "squared paper, lines of 50 %": (50, ruled(0.5, True)),
+    "strokes 30% as thick as the digit is high": (100, thick),
+    "ruled paper, lines of 15%": (50, ruled(0.15, False)),
+    "ruled paper, lines of 30%": (50, ruled(0.3, False)),
+    "ruled paper, lines of 50%": (50, ruled(0.5, False)),
+    "squared paper, lines of 15%": (50, ruled(0.15, True)),
+    "squared paper, lines of 30%": (50, ruled(0.3, True)),
+    "squared paper, lines of 50%": (50, ruled(0.5, True)),
     "hard shadow": (100, row("dddd", spoil=shadow)),
     "edge of the table": (100, row("dddd", spoil=table)),
     "specks": (100, row("dddd", spoil=specks)),
@@ -558,7 +558,7 @@ def draw_example(images, path):
 def draw_pages(seed, training, path):
     """Draw the first page of each kind with its answer, 5 in a row, into a PNG file."""
     _, reading = read_config()
-    width, height, columns = 230, 130, 5
+    width, height, columns = 250, 130, 5
     sheet = Image.new("RGB", (columns * width, -(-len(KINDS) // columns) * height), "white")
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(Path(get_data_path(), "fonts/ttf/DejaVuSans.ttf"), 10)
@@ -569,7 +569,7 @@ def draw_pages(seed, training, path):
         image.thumbnail((width - 20, height - 50))
         top, left = place // columns * height, place % columns * width
         sheet.paste(image, (left, top + 20))
-        pen.text((left, top), kind[:38].replace("`", ""), "black", font)
+        pen.text((left, top), kind[:44].replace("`", ""), "black", font)
         pen.text((left, top + 24 + image.height), text, "#0072b2", font)
     sheet.quantize(64).save(path, optimize=True)
 
@@ -595,9 +595,7 @@ def main():
             tasks = ((kind, n, seed, arguments.training) for n in range(number))
             results = np.array(list(pool.imap(read_one, tasks, chunksize=4)))
             exact, wrong = results.mean(axis=0)
-            print(
-                f"| {kind} | {number:,} | {100 * exact:.1f} % | {100 * wrong:.1f} % |", flush=True
-            )
+            print(f"| {kind} | {number:,} | {exact:.1%} | {wrong:.1%} |", flush=True)
     if not arguments.training:
         example = [np.flatnonzero(labels == digit)[10] for digit in (9, 0, 2, 1, 0)]
         draw_example(images[example], PROJECT / "docs" / "handwriting.jpg")
