@@ -29,23 +29,16 @@ hypothesis.settings.load_profile("unhurried")
 
 
 def run_main(
-    folder,
-    *arguments,
-    program=PROJECT,
-    after=None,
-    pause=0.0,
-    send=signal.SIGINT,
-    limits=(),
-    stdout=subprocess.PIPE,
-    **environment,
-):
+    folder, *arguments, program=PROJECT, after=None, pause=0.0, send=signal.SIGINT, limits=(),
+    stdout=subprocess.PIPE, **environment,
+):  # fmt: skip
     """Run main.py in `folder` as a user would, the pictures going to folder/plots.
 
     program: folder of main.py. after, pause, send: send this signal so many seconds after a line
     that begins so, to the whole process group, as a terminal does. limits: pairs for
     resource.setrlimit. Returns a subprocess.CompletedProcess.
     """
-    options = ["--plots-dir", "plots", *map(str, arguments)]
+    command = [sys.executable, program / "main.py", "--plots-dir", "plots", *map(str, arguments)]
 
     def prepare():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -54,17 +47,9 @@ def run_main(
             resource.setrlimit(kind, (limit, limit))
 
     with tempfile.TemporaryFile("w+") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, program / "main.py", *options],
-            cwd=folder,
-            env=os.environ | environment,
-            stdout=stdout,
-            stderr=stderr,
-            text=True,
-            preexec_fn=prepare,
-            start_new_session=True,
-        )
-        output = ""
+        options = {"cwd": folder, "env": os.environ | environment, "start_new_session": True}
+        options |= {"stdout": stdout, "stderr": stderr, "text": True, "preexec_fn": prepare}
+        process, output = subprocess.Popen(command, **options), ""
         with process.stdout or contextlib.nullcontext(()) as lines:
             for line in lines:
                 output += line
@@ -74,7 +59,7 @@ def run_main(
                     after = None
         process.wait()
         stderr.seek(0)
-        return subprocess.CompletedProcess(process.args, process.returncode, output, stderr.read())
+        return subprocess.CompletedProcess(command, process.returncode, output, stderr.read())
 
 
 def assert_one_line_error(process, text):
@@ -120,20 +105,10 @@ def clear(mnist, read):
 def settings():
     """Settings for plain mini-batch gradient descent; a test overwrites what it is about."""
     return SimpleNamespace(
-        alpha=0.01,
-        number_of_epochs=1,
-        batch_size=32,
-        hidden_layers=(128,),
-        l2=0.0,
-        momentum=0.0,
-        decay=False,
-        deskew=False,
-        edges=False,
-        augment=False,
-        beyond_mnist=False,
-        validation_size=0,
-        seed=0,
-    )
+        alpha=0.01, number_of_epochs=1, batch_size=32, hidden_layers=(128,), l2=0.0, momentum=0.0,
+        decay=False, deskew=False, edges=False, augment=False, beyond_mnist=False,
+        validation_size=0, seed=0,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -151,8 +126,7 @@ def make_network():
     def make(hidden_layers=(128,), dtype=np.float32, seed=2):
         network = MultilayerPerceptron(hidden_layers, dtype)
         network.initialise(np.random.default_rng(seed))
-        # not 0, so that a mistake in the biases shows
-        for b in network.biases:
+        for b in network.biases:  # not 0, so that a mistake in the biases shows
             b[...] = 0.1 * np.random.default_rng(seed).standard_normal(b.shape)
         return network
 
@@ -163,26 +137,3 @@ def make_network():
 def few(mnist):
     """The first 500 training images and their labels."""
     return mnist[0][:500], mnist[1][:500]
-
-
-@pytest.fixture
-def tensorflow_gradient():
-    """Function for a network's loss and gradient by TensorFlow's automatic differentiation."""
-
-    def compute(network, X, labels, l2):
-        import tensorflow as tf
-
-        weights = [tf.Variable(W) for W in network.weights]
-        biases = [tf.Variable(b) for b in network.biases]
-        with tf.GradientTape() as tape:
-            H = tf.constant(X)
-            for W, b in zip(weights[:-1], biases[:-1], strict=True):
-                H = tf.nn.relu(H @ W + b)
-            logits = H @ weights[-1] + biases[-1]
-            cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            loss = tf.reduce_mean(cross_entropy)
-            loss += l2 / 2 * tf.add_n([tf.reduce_sum(W**2) for W in weights])
-        gradient = tape.gradient(loss, weights + biases)
-        return float(loss), np.concatenate([part.numpy().ravel() for part in gradient])
-
-    return compute

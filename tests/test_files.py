@@ -5,16 +5,25 @@ import pytest
 from files import UserError, atomic_write, check_writable
 
 
-def test_atomic_write_replaces_the_file_once_it_is_complete(tmp_path):
-    path = tmp_path / "new folder" / "file"
-    with atomic_write(path) as file:
+def test_atomic_write_replaces_the_file_once_it_is_complete_and_on_the_disk(tmp_path, monkeypatch):
+    folder, synchronised = tmp_path / "new folder", []
+    check_writable(folder / "file")
+    assert [*tmp_path.rglob("*")] == [folder]
+    (folder / "link").symlink_to("file")
+
+    def record(descriptor):
+        synchronised.append((os.fstat(descriptor).st_size, (folder / "file").exists()))
+
+    monkeypatch.setattr(os, "fsync", record)
+    with atomic_write(folder / "file") as file:
         file.write(b"first")
-    with atomic_write(path) as file:
+    with atomic_write(folder / "link") as file:
         file.write(b"second")
         file.flush()
-        assert path.read_bytes() == b"first"
-    assert path.read_bytes() == b"second"
-    assert os.listdir(path.parent) == ["file"]
+        assert (folder / "file").read_bytes() == b"first"
+    assert (folder / "file").read_bytes() == b"second" and (folder / "link").is_symlink()
+    assert synchronised == [(5, False), (6, True)]
+    assert sorted(os.listdir(folder)) == ["file", "link"]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
@@ -29,18 +38,6 @@ def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, error):
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_the_content_is_on_the_disk_before_the_file_gets_its_name(tmp_path, monkeypatch):
-    synchronised = []
-
-    def record(descriptor):
-        synchronised.append((os.fstat(descriptor).st_size, (tmp_path / "file").exists()))
-
-    monkeypatch.setattr(os, "fsync", record)
-    with atomic_write(tmp_path / "file") as file:
-        file.write(b"content")
-    assert synchronised == [(7, False)]
-
-
 def test_two_may_write_the_same_file_at_once(tmp_path):
     path = tmp_path / "file"
     with atomic_write(path) as slow:
@@ -50,19 +47,6 @@ def test_two_may_write_the_same_file_at_once(tmp_path):
         assert path.read_bytes() == b"fast"
     assert path.read_bytes() == b"slow"
     assert os.listdir(tmp_path) == ["file"]
-
-
-def test_atomic_write_follows_symbolic_links(tmp_path):
-    (tmp_path / "link").symlink_to("target")
-    with atomic_write(tmp_path / "link") as file:
-        file.write(b"content")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "target").read_bytes() == b"content"
-
-
-def test_check_writable_creates_the_folder_and_nothing_else(tmp_path):
-    check_writable(tmp_path / "new folder" / "file")
-    assert [*tmp_path.rglob("*")] == [tmp_path / "new folder"]
 
 
 @pytest.mark.parametrize(

@@ -19,14 +19,17 @@ QUICK = ["--train-model", "--number-of-epochs", 1, "--batch-size", 1000, "--no-a
 QUICK += ["--hidden-layers", 8, "--model", "m.npz"]
 
 
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
 def assert_pictures(folder):
-    assert {path.name for path in folder.iterdir()} == PICTURES
+    assert names(folder) == PICTURES
     for path in folder.iterdir():
         with Image.open(path) as picture:
             width, height = picture.size
             assert 600 <= width <= 1600 and 400 <= height <= 1200
-            # not a blank page: ink of several shades
-            assert len(picture.convert("L").getcolors()) > 20
+            assert len(picture.convert("L").getcolors()) > 20  # ink of several shades
 
 
 def accuracy(process):
@@ -36,10 +39,6 @@ def accuracy(process):
     line = re.search(pattern, process.stdout, re.MULTILINE)
     assert float(line[1]) == pytest.approx(100 - int(line[2].replace(",", "")) / 100)
     return float(line[1])
-
-
-def names(folder):
-    return {path.name for path in folder.iterdir()}
 
 
 @pytest.fixture
@@ -54,32 +53,23 @@ def copy_of_program(mnist, tmp_path):
 def test_the_shipped_model_reads_99_percent_and_draws_six_pictures(mnist, tmp_path):
     process = run_main(tmp_path)
     assert accuracy(process) >= 99.3
-    assert process.stderr == ""
+    assert process.stderr == "" and "windows" not in process.stdout
     assert_pictures(tmp_path / "plots")
     assert names(tmp_path) == {"plots"}
 
 
-def test_a_trained_network_is_saved_and_reads_as_well_when_it_is_loaded(mnist, tmp_path):
-    arguments = ["--train-model", "--number-of-epochs", 1, "--model", "models/m.npz"]
-    trained = run_main(tmp_path, *arguments)
-    assert accuracy(trained) > 88
-    assert trained.stderr == ""
-    assert names(tmp_path) == {"plots", "models"}
-    assert names(tmp_path / "models") == {"m.npz"}
+def test_a_trained_network_is_saved_and_the_previous_one_kept(mnist, tmp_path):
+    arguments = ["--number-of-epochs", 1, "--model", "models/m.npz"]
+    trained = run_main(tmp_path, "--train-model", *arguments)
+    assert accuracy(trained) > 88 and trained.stderr == ""
+    assert names(tmp_path) == {"plots", "models"} and names(tmp_path / "models") == {"m.npz"}
     assert_pictures(tmp_path / "plots")
-    assert accuracy(run_main(tmp_path, "--model", "models/m.npz")) == accuracy(trained)
-
-
-def test_the_previous_model_is_kept(mnist, tmp_path):
-    versions = []
-    for seed in range(3):
-        process = run_main(tmp_path, *QUICK, "--seed", seed)
-        assert process.returncode == 0, process.stderr
-        versions.append((tmp_path / "m.npz").read_bytes())
-        assert ("m.previous.npz" in process.stdout) == (seed > 0)
-        assert names(tmp_path) == {"plots", "m.npz"} | ({"m.previous.npz"} if seed else set())
-        if seed:
-            assert (tmp_path / "m.previous.npz").read_bytes() == versions[-2] != versions[-1]
+    assert accuracy(run_main(tmp_path, *arguments[2:])) == accuracy(trained)
+    first = (tmp_path / "models" / "m.npz").read_bytes()
+    again = run_main(tmp_path, "--train-model", *arguments, "--seed", 1, "--no-augment")
+    assert "m.previous.npz" in again.stdout and "m.previous.npz" not in trained.stdout
+    assert (tmp_path / "models" / "m.previous.npz").read_bytes() == first
+    assert (tmp_path / "models" / "m.npz").read_bytes() != first
 
 
 def test_a_warm_start_imports_no_tensorflow(mnist, tmp_path):
@@ -90,31 +80,8 @@ def test_a_warm_start_imports_no_tensorflow(mnist, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "text"),
-    [
-        (lambda path: None, "no such file; train a network with --train-model"),
-        (lambda path: path.mkdir(), "Is a directory"),
-        (lambda path: path.write_bytes(b"PK\3\4"), "not a model of this program"),
-    ],
-)
-def test_a_model_that_cannot_be_loaded(mnist, tmp_path, make, text):
-    make(tmp_path / "m.npz")
-    assert_one_line_error(run_main(tmp_path, "--model", "m.npz"), text)
-    assert not (tmp_path / "plots" / "loss.png").exists()
-
-
-@pytest.mark.parametrize("arguments", [["--alpha", "0", "--train-model"], ["photo.png"]])
-def test_wrong_usage_writes_nothing(tmp_path, arguments):
-    process = run_main(tmp_path, *arguments)
-    assert process.returncode == 2
-    assert process.stderr.startswith("usage: ") and arguments[0] in process.stderr
-    assert names(tmp_path) == set()
-
-
-@pytest.mark.parametrize(
     ("arguments", "file"),
     [
-        ([], "plots/loss.png"),
         (["--plots-dir", "/proc/plots"], "/proc/plots/loss.png"),
         (QUICK, "plots/loss.png"),
         ([*QUICK, "--plots-dir", "other", "--model", "/proc/m.npz"], "/proc/m.npz"),
@@ -132,8 +99,7 @@ def test_what_cannot_be_written_is_named_before_the_work(mnist, tmp_path, argume
 
 def test_a_full_disk_while_saving_keeps_the_old_model(mnist, tmp_path):
     (tmp_path / "m.npz").write_bytes(b"the old model")
-    # a limit on the size of files fails as a full disk does: in the middle of writing
-    limits = [(resource.RLIMIT_FSIZE, 10_000)]
+    limits = [(resource.RLIMIT_FSIZE, 10_000)]  # fails in the middle of writing, as a full disk
     process = run_main(tmp_path, *QUICK, limits=limits)
     assert_one_line_error(process, "m.npz: can't be written: File too large")
     assert (tmp_path / "m.npz").read_bytes() == b"the old model"
@@ -152,19 +118,14 @@ def test_too_little_memory_ends_in_one_line(mnist, tmp_path, megabytes, argument
 
 
 def test_an_edited_program(copy_of_program, tmp_path):
-    config = copy_of_program / "config.py"
-    text = config.read_text()
-    tidied = text.replace("alpha = 0.01  # learning rate", "alpha: float=0.01 # 100 % of the rate")
-    config.write_text(re.sub(r"  #.*", "", tidied))
-    process = run_main(tmp_path, "--help", program=copy_of_program)
-    assert process.returncode == 0 and process.stderr == ""
-    config.write_text(text.replace("(128,)", "128"))
-    process = run_main(tmp_path, program=copy_of_program)
-    assert_one_line_error(process, "config.py: hidden_layers = 128: it must be ")
-    main = copy_of_program / "main.py"
-    main.write_text(main.read_text().replace("train_model = False", "train_model = true"))
-    process = run_main(tmp_path, program=copy_of_program)
-    assert_one_line_error(process, ": train_model = true")
+    edits = {"config.py": ("(128,)", "128"), "main.py": ("train_model = False", "train_model = f")}
+    errors = ["config.py: hidden_layers = 128: it must be ", ": train_model = f"]
+    for (name, (old, new)), error in zip(edits.items(), errors):
+        path = copy_of_program / name
+        text = path.read_text()
+        path.write_text(text.replace(old, new))
+        assert_one_line_error(run_main(tmp_path, program=copy_of_program), error)
+        path.write_text(text)
 
 
 ENVIRONMENTS = {
@@ -181,12 +142,11 @@ ENVIRONMENTS = {
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_any_environment(copy_of_program, tmp_path, environment):
     """From a folder with blanks and letters that are not ASCII, and a picture of such a name."""
-    folder = tmp_path / "ein Ördner 字"
+    folder, picture = tmp_path / "ein Ördner 字", "Bild 数 $x_$.jpg"
     folder.mkdir()
-    shutil.copy(PROJECT / "docs" / "handwriting.jpg", folder / "Bild 数 $x_$.jpg")
-    picture = ["--predict", "Bild 数 $x_$.jpg"]
-    for arguments, text in (([], "Test accuracy: 99."), (picture, "jpg: 90210  (")):
-        options = {"program": copy_of_program, **ENVIRONMENTS[environment]}
+    shutil.copy(PROJECT / "docs" / "handwriting.jpg", folder / picture)
+    options = {"program": copy_of_program, **ENVIRONMENTS[environment]}
+    for arguments, text in (([], "Test accuracy: 99."), (["--predict", picture], "jpg: 90210  (")):
         process = run_main(folder, *arguments, **options)
         assert process.returncode == 0, process.stderr
         if environment != "no home":  # matplotlib says that it made a folder for itself
@@ -248,33 +208,33 @@ def assert_interrupted(process, number, text):
 def test_an_interrupted_training_resumes_as_if_nothing_had_happened(mnist, tmp_path):
     """Ctrl-C, then the end of a scheduler's time limit, then a closed terminal."""
     small = ["--train-model", "--hidden-layers", 4, "--batch-size", 200, "--number-of-epochs", 10]
-    (tmp_path / "m.npz").write_bytes(b"the old model")
-    arguments, last_epoch = [*small, "--model", "m.npz"], 0
+    model, partial = tmp_path / "m.npz", tmp_path / "m.partial.npz"
+    model.write_bytes(b"the old model")
+    arguments, last_epoch = [*small, "--model", model.name], 0
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         process = run_main(tmp_path, *arguments, after="epoch ", send=number)
         assert_interrupted(process, number, "--resume m.partial.npz")
         assert names(tmp_path) == {"m.npz", "m.partial.npz", "plots"}
-        assert (tmp_path / "m.npz").read_bytes() == b"the old model"
-        epochs = len(load_model(tmp_path / "m.partial.npz")[1]["training_loss"])
+        assert model.read_bytes() == b"the old model"
+        epochs = len(load_model(partial)[1]["training_loss"])
         assert last_epoch < epochs < 10
-        arguments, last_epoch = ["--resume", "m.partial.npz"], epochs
+        arguments, last_epoch = ["--resume", partial.name], epochs
 
-    loaded = run_main(tmp_path, "--model", "m.partial.npz")
+    loaded = run_main(tmp_path, "--model", partial.name)
     assert accuracy(loaded) > 50
-    assert loaded.stdout.startswith(f"An interrupted training: {last_epoch} of 10 epochs.")
-    options = {"after": "An interrupted training", "PYTHONUNBUFFERED": "1"}
-    process = run_main(tmp_path, "--model", "m.partial.npz", **options)
+    progress = f"An interrupted training: {last_epoch} of 10 epochs."
+    assert loaded.stdout.startswith(progress)
+    options = {"after": progress, "PYTHONUNBUFFERED": "1"}
+    process = run_main(tmp_path, "--model", partial.name, **options)
     assert_interrupted(process, signal.SIGINT, "no file is left half written")
-    shutil.copy(tmp_path / "m.partial.npz", tmp_path / "renamed.npz")
-    for resumed in ("m.partial.npz", "renamed.npz"):
-        assert accuracy(run_main(tmp_path, "--resume", resumed)) > 60
-    assert accuracy(run_main(tmp_path, *small, "--model", "uninterrupted.npz")) > 60
-    uninterrupted = (tmp_path / "uninterrupted.npz").read_bytes()
-    assert (tmp_path / "m.npz").read_bytes() == uninterrupted
-    assert (tmp_path / "renamed.npz").read_bytes() == uninterrupted
+    shutil.copy(partial, tmp_path / "renamed.npz")
+    uninterrupted = [*small, "--model", "uninterrupted.npz"]
+    for arguments in (["--resume", partial.name], ["--resume", "renamed.npz"], uninterrupted):
+        assert accuracy(run_main(tmp_path, *arguments)) > 60
+    for name in ("m.npz", "renamed.npz"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "uninterrupted.npz").read_bytes()
     assert (tmp_path / "m.previous.npz").read_bytes() == b"the old model"
-    assert not (tmp_path / "m.partial.npz").exists()
-
+    assert not partial.exists()
     process = run_main(tmp_path, "--resume", "m.npz")
     assert_one_line_error(process, "m.npz: its training is complete")
 

@@ -1,9 +1,7 @@
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import plots
 from model import HISTORY
@@ -20,14 +18,9 @@ def warnings_are_errors():
 
 def test_mosaic():
     images = np.arange(1, 13).reshape(3, 2, 2)
-    assert plots.mosaic(images, columns=2, gap=1).tolist() == [
-        [1, 2, 0, 5, 6, 0],
-        [3, 4, 0, 7, 8, 0],
-        [0, 0, 0, 0, 0, 0],
-        [9, 10, 0, 0, 0, 0],
-        [11, 12, 0, 0, 0, 0],
-        [0, 0, 0, 0, 0, 0],
-    ]
+    expected = "120560 340780 000000 9A0000 BC0000 000000"
+    rows = [[int(number, 16) for number in row] for row in expected.split()]
+    assert plots.mosaic(images, columns=2, gap=1).tolist() == rows
 
 
 @pytest.mark.parametrize("quantity", ["accuracy", "loss"])
@@ -59,15 +52,6 @@ def test_any_loss_is_plotted_without_a_warning(tmp_path, epochs, losses):
     plots.save_figures({"loss.png": figure}, tmp_path)
 
 
-@pytest.mark.parametrize("scale", [0, 1e-45, 1e37])
-def test_any_weights_are_plotted_without_a_warning(tmp_path, scale):
-    W = np.random.default_rng(0).uniform(-1, 1, (784, 5)).astype(np.float32)
-    figure = plots.plot_weights(np.float32(scale) * W)
-    plots.save_figures({"weights.png": figure}, tmp_path / "new folder")
-    with Image.open(tmp_path / "new folder" / "weights.png") as picture:
-        assert picture.format == "PNG"
-
-
 def test_confusion_matrix_shows_every_count():
     confusions = np.diag(np.full(10, 1135))
     confusions[4, 9] = 17
@@ -90,20 +74,12 @@ def test_predictions_show_truth_prediction_and_probability(mnist, chosen):
 
 
 @pytest.mark.parametrize("neurons", [1, 128, 800])
-def test_weights_are_shown_neuron_by_neuron(neurons):
-    W = np.random.default_rng(0).standard_normal((784, neurons)).astype(np.float32)
+@pytest.mark.parametrize("scale", [0, 1e-45, 1, 1e37])
+def test_weights_are_shown_neuron_by_neuron(tmp_path, neurons, scale):
+    W = np.random.default_rng(0).uniform(-1, 1, (784, neurons)).astype(np.float32)
+    W *= np.float32(scale)
     figure = plots.plot_weights(W)
     picture = figure.axes[0].images[0].get_array()
     np.testing.assert_array_equal(picture[:28, :28], W[:, 0].reshape(28, 28))
     assert ("the first 128 of 800" in figure.get_suptitle()) == (neurons == 800)
-
-
-@pytest.mark.parametrize("display", [False, True])
-def test_figures_are_shown_in_windows_with_titles_where_there_is_a_display(monkeypatch, display):
-    titles, shown = [], []
-    if display:
-        monkeypatch.setattr(plots.plt, "get_backend", lambda: "TkAgg")
-    monkeypatch.setattr(plots.plt, "show", lambda: shown.append(True))
-    manager = SimpleNamespace(set_window_title=titles.append)
-    plots.show_figures({"loss.png": SimpleNamespace(canvas=SimpleNamespace(manager=manager))})
-    assert len(shown) == display and len(titles) == display and all(titles)
+    plots.save_figures({"weights.png": figure}, tmp_path)

@@ -57,17 +57,13 @@ WRONG_EDITS = [
     ("alpha = 0.01", "alpha = 1 +", ", line 7: alpha = 1 +"),
     ("alpha = 0.01", "alhpa = 0.1\nalpha = 0.01", ": alhpa is not a setting; these are: alpha, "),
     ("decay = True", "decay = true", "decay = true"),
-    ("seed = 0", "seed = 0\ntrain_model = true", "train_model = true"),
     ("seed = 0", "seed = 0\ntrain_model = True", ": train_model is not a setting"),
     ("(128,)", "128", f": hidden_layers = 128: {LAYERS}"),
     ("(128,)", "()", f": hidden_layers = (): {LAYERS}"),
     ("(128,)", "'128'", f": hidden_layers = '128': {LAYERS}"),
-    ("(128,)", "(128, 0)", f": hidden_layers = (128, 0): {LAYERS}"),
     ("(128,)", "(1.5,)", f": hidden_layers = (1.5,): {LAYERS}"),
     ("(128,)", "(128,) * 10**5", LAYERS),
-    ("alpha = 0.01", "alpha = 0", ": alpha = 0: it must be a number from 1e-08 to "),
     ("alpha = 0.01", "alpha = float('nan')", ": alpha = nan: it must be a number"),
-    ("alpha = 0.01", "alpha = '0.01'", ": alpha = '0.01': it must be a number"),
     ("alpha = 0.01", "alpha = True", ": alpha = True: it must be a number"),
     ("batch_size = 32", "batch_size = 32.0", ": batch_size = 32.0: it must be a whole number"),
     ("seed = 0", "seed = None", ": seed = None: it must be a whole number from 0 to 4294967295"),
@@ -86,12 +82,11 @@ def test_a_wrong_edit_of_config_ends_in_one_line(read_edited, old, new, text):
     assert message.isprintable() and len(message) < 300
 
 
-NUMBERS = [name for name, setting in (TRAINING | READING).items() if setting.kind is not bool]
-
-
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("name", TRAINING | READING)
 def test_the_ends_of_a_range_are_allowed_and_nothing_beyond(name):
     setting = (TRAINING | READING)[name]
+    if setting.kind is bool:
+        return
 
     def check(number):
         value = (number,) * MOST_HIDDEN_LAYERS if setting.kind is tuple else number
