@@ -14,7 +14,6 @@ from conftest import allowed_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_line import PROJECT
 from files import UserError
 from model import HISTORY, MultilayerPerceptron
 from save_load import MOST_BYTES, complete_path, load_model, partial_path, save_model
@@ -148,11 +147,9 @@ FILES = {
 # the arrays that are changed, and the error
 ARRAYS = {
     "a missing array": ({"b_2": None}, "it holds .* and not .* b_2"),
-    "a missing history": ({"held_out_loss": None}, "held_out_loss"),
     "no description": ({"description": None}, "description"),
     "an extra array": ({"W_3": np.zeros(3)}, "it holds .*W_3.* and not"),
     "a wrong shape": ({"W_2": W_2.T}, "W_2 is"),
-    "a column": ({"b_2": np.zeros((10, 1), np.float32)}, "b_2 is"),
     "a wrong type": ({"W_2": np.zeros((7, 10))}, "W_2 is"),
     "a pickle inside": ({"W_2": np.array([Harm()])}, "allow_pickle=False"),
     "NaN": ({"W_2": W_2 * np.nan}, "W_2 .* not finite"),
@@ -160,11 +157,9 @@ ARRAYS = {
     "histories of two lengths": ({"held_out_loss": np.zeros(4)}, "held_out"),
     "an empty history": (EMPTY, "its history has 0 of 3 epochs"),
     "a negative loss": ({"training_loss": -np.ones(3)}, "negative"),
-    "an unknown loss": ({"training_loss": np.full(3, np.nan)}, "finite"),
     "200 % accuracy": ({"held_out_accuracy": np.full(3, 2.0)}, "over 100%"),
     "another network's velocity": ({"velocity": np.ones(5)}, "velocity"),
     "no JSON": ({"description": np.array("{")}, "not a model"),
-    "a JSON list": ({"description": np.array("[]")}, "not a model"),
     "bottomless JSON": ({"description": np.array("[" * 19_000)}, ""),
     "a long number": ({"description": np.array("9" * 19_000)}, ""),
     "a long text": ({"description": np.array(" " * 20_001)}, "too long"),
@@ -174,7 +169,6 @@ DESCRIPTIONS = {
     "version 3": ({"format_version": 3}, "format version 3; .* reads 2"),
     "colours": ({"format_version": "\ud800\n\33[31m"}, "format version"),
     "no settings": ({"settings": {}}, "its settings: alpha is missing"),
-    "settings of the wrong type": ({"settings": 3}, ""),
     "too long a history": ({"number_of_epochs": 2}, "3 of 2 epochs"),
     "no velocity": ({"number_of_epochs": 4}, "and not .*velocity"),
     "other layers": ({"hidden_layers": [8]}, "W_1 is"),
@@ -197,18 +191,6 @@ def test_a_file_that_is_not_a_model_is_refused_in_one_line(saved, monkeypatch, f
         load_model(saved)
     assert str(error.value).isprintable()
     assert not Path("harm").exists()
-
-
-@given(st.binary(max_size=300), st.integers(0, 400_000), st.integers(0, 300))
-def test_a_file_with_any_bytes_changed_is_refused_or_valid(content, place, removed):
-    good = (PROJECT / "trained_model.npz").read_bytes()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "m.npz"
-        path.write_bytes(good[:place] + content + good[place + removed :])
-        try:
-            assert np.isfinite(load_model(path)[0].parameters).all()
-        except UserError as error:
-            assert str(error).isprintable()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
