@@ -1,8 +1,8 @@
 """Training images beyond MNIST: digits in other styles, and things that are no digits.
 
-MNIST holds hardly any 1 with a flag, 9 with a hook or printed digit, and nothing but digits: a
-network trained on MNIST alone misreads the former, and reads letters, scribbles and touching digits
-as digits, with high probability.
+MNIST has hardly any 1s with a flag, 9s with a hook or printed digits, and no image that is not a
+digit. A network trained on it alone misreads such digits and takes letters, scribbles and touching
+digits for digits, with high probability.
 
 Each function in KINDS makes the ink of one image, (height, width) float32, 0 on paper and 1 within
 strokes, and its label. Its arguments are MNIST's training images and labels, and a
@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from handwriting import normalise, resize
+from handwriting import normalise
 from model import NO_DIGIT
+from picture import resize
 
 # The typefaces of matplotlib that are trained on; DejaVu Serif and STIX are kept for tests.
 STYLES = ("", "-Bold", "-Oblique", "-BoldOblique")
@@ -113,7 +114,7 @@ def touching(images, labels, random_generator):
 
 
 def part(images, labels, random_generator):
-    """The left or right part of a digit; one as narrow as a 1 is left out."""
+    """The left or right part of a digit, but never one as narrow as a 1."""
     height = width = 0
     while width <= 0.45 * height:
         ink = cut(images, labels, random_generator)

@@ -94,8 +94,9 @@ def make_parser(train_model, settings):
         "--model",
         type=Path,
         metavar="FILE",
-        help="file to load the network from or save it to (default: trained_model.npz; with "
-        "--resume, the file of the interrupted training)",
+        help="file to load the network from or save it to (default: trained_model.npz; "
+        "handwriting_model.npz with --predict and --draw; with --resume, the file of the "
+        "interrupted training)",
     )
     parser.add_argument(
         "--plots-dir",
@@ -192,7 +193,7 @@ def run_as_program(main):
 def report_error(kind, error, trace):
     """The program's sys.excepthook: one line for an error the user can fix, else a traceback.
 
-    It serves until main runs: a package is missing, or train_model in main.py is mistyped.
+    It handles what fails before main runs: a missing package, a mistyped train_model in main.py.
     """
     if kind is NameError and traceback.extract_tb(trace)[-1].name == "<module>":
         end(f"error: main.py, {describe_fault(error)}", 1)
@@ -218,5 +219,5 @@ def end(line, status):
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
     with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a full disk refused is given up
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # drop output that a full disk refused
     return status

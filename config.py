@@ -1,4 +1,4 @@
-"""The settings. Edit them here, or override any of them for one run, as in --alpha 0.1.
+"""The settings. Edit them here, or override those of training for one run, as in --alpha 0.1.
 
 settings.py says what each may be.
 """
@@ -20,4 +20,4 @@ seed = 0  # seed of every random choice
 
 # Reading handwriting
 doubtful_below = 0.7  # a digit with a lower probability gets a question mark
-left_out_below = 0.3  # a piece with a lower probability is no digit and left out
+left_out_below = 0.3  # a piece with a lower probability is no digit and is left out

@@ -1,4 +1,4 @@
-"""MNIST from any source, verified and cached; the network's input: deskewed, reduced to edges."""
+"""MNIST, downloaded, verified and cached; the network's input: deskewed, reduced to edges."""
 
 import hashlib
 import io

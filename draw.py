@@ -1,6 +1,6 @@
 """A window to draw a digit in, which shows how the network reads it.
 
-Where matplotlib can open no window, the same window is a page in the browser.
+Where matplotlib can't open one, the same figure is shown on a page in the browser.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ socket.onclose = () => document.body.append("The program has ended.");
 """
 
 
-def open_window(network, settings, no_digit_below, folder):
+def open_window(network, settings, left_out_below, folder):
     """Let the user draw, in a window or in the browser; return 0 when it is closed.
 
     network: a MultilayerPerceptron; settings: those it was trained with. A drawing is no digit if
-    its largest probability is below no_digit_below. folder: where drawings are saved. Raises
+    its largest probability is below left_out_below. folder: where drawings are saved. Raises
     UserError if neither a window nor a page can be opened.
     """
-    window = DrawingWindow(network, settings, no_digit_below, folder)
+    window = DrawingWindow(network, settings, left_out_below, folder)
     if window.canvas.required_interactive_framework:  # there are a toolkit and a display
         plt.show()
         return 0
@@ -58,7 +58,7 @@ def open_window(network, settings, no_digit_below, folder):
             "python3-tk), or, to draw in a browser, tornado (pip install tornado)"
         ) from None
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(DrawingWindow(network, settings, no_digit_below, folder)))
+        asyncio.run(serve(DrawingWindow(network, settings, left_out_below, folder)))
     return 0
 
 
@@ -108,9 +108,9 @@ class DrawingWindow:
     MultilayerPerceptron.forward returns it, and probabilities: (10,), all 0 while nothing is drawn.
     """
 
-    def __init__(self, network, settings, no_digit_below, folder):
+    def __init__(self, network, settings, left_out_below, folder):
         self.network, self.settings = network, settings
-        self.no_digit_below, self.folder = no_digit_below, folder
+        self.left_out_below, self.folder = left_out_below, folder
         self.ink = np.zeros((SIDE, SIDE), np.float32)
         self.before = []  # the drawing before each stroke
         self.pen_at = None  # where the pen touches the paper
@@ -212,7 +212,7 @@ class DrawingWindow:
             X = preprocess(image, self.settings.deskew, self.settings.edges)
             self.layers = self.network.forward(X)
             self.probabilities, title = softmax(self.layers[-1])[0], "no digit"
-            if self.probabilities.max() >= self.no_digit_below:
+            if self.probabilities.max() >= self.left_out_below:
                 digit = self.probabilities.argmax()
                 title = f"The answer: {digit}"
         self.picture.show(self.layers, self.probabilities, title, digit)

@@ -1,7 +1,7 @@
 """From a picture to digits like MNIST's, and their answers.
 
-People's digits are misread when they don't look like MNIST's, which were all cut out, scaled into
-20 x 20 pixels and centred by mass in 28 x 28, white on black. So a picture goes this way:
+Digits are misread unless they look like MNIST's, which were all cut out, scaled to fit 20 x 20
+pixels and centred by mass in 28 x 28, white on black. So a picture goes through these steps:
 
     picture.py      file           ->  how much ink each pixel holds
     pieces.py       ink            ->  what may be digits; frames, specks and the table are gone
@@ -18,12 +18,13 @@ import numpy as np
 from scipy import ndimage
 
 from files import UserError
+from model import SIDE
 from picture import FORMATS, find_ink, read_picture, resize
 from pieces import find_digits, grouped, outline
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
 FULL_SIZE = 4000  # the same where the digits are small
-SMALL = 24  # pixels; lower digits are read in the picture at its full size
+SMALL = 24  # pixels; if digits are shorter, the picture is read again at FULL_SIZE
 # in heights of a blob that is cut:
 PLACE_DISTANCE = 0.08  # between the places where it may be cut
 WIDEST_PART = 1.4  # of a part
@@ -117,7 +118,7 @@ def read_ink(picture, ink, read, reading):
     Raises UserError if there are more than MOST_DIGITS.
     """
     inks, boxes, left_out = find_digits(ink)
-    images = np.array([normalise(part) for part in inks], np.uint8).reshape(-1, 28, 28)
+    images = np.array([normalise(part) for part in inks], np.uint8).reshape(-1, SIDE, SIDE)
     found = []
     for part, *whole in zip(inks, boxes, images, read(images)):
         is_doubtful = whole[-1].max() < reading.doubtful_below
@@ -215,7 +216,7 @@ def cut(ink, whole, read):
             rows = np.flatnonzero(((ink > 0.5) & inside).any(axis=1))
             if len(rows) and np.ptp(rows) >= LOWEST_PART * height:
                 parts[left, right] = np.where(inside, ink, 0)
-    images = np.array([normalise(part) for part in parts.values()]).reshape(-1, 28, 28)
+    images = np.array([normalise(part) for part in parts.values()]).reshape(-1, SIDE, SIDE)
     answers = dict(zip(parts, zip(images.astype(np.uint8), read(images.astype(np.uint8)))))
     best = {0: (1, [])}  # the most probable parts up to each seam
     for right in range(1, len(seams)):
@@ -244,8 +245,8 @@ def cut(ink, whole, read):
 def cheapest_paths(ink):
     """Paths from the top to the bottom of ink (height, width) that cross little of it.
 
-    Returns their columns, (n, height), from the left edge to the right one: they start at places
-    PLACE_DISTANCE apart, and stay as near to these.
+    Returns their columns, (n, height), from the left edge to the right one. The places where it may
+    be cut are PLACE_DISTANCE apart; each path stays within that distance of one.
     """
     height, width = ink.shape
     number = max(2, round(width / height / PLACE_DISTANCE))
@@ -274,8 +275,8 @@ def normalise(ink):
     ink: (height, width) float32, 0 on paper and 1 within strokes. A square around the middle of
     the ink's bounding box, as large as its longer side, is scaled to 20 x 20 pixels, and then the
     centre of mass moved to the middle by whole pixels (LeCun, Bottou, Bengio and Haffner:
-    Gradient-Based Learning Applied to Document Recognition, 1998, section III-A). The middle of
-    MNIST's own images is the middle of pixel (14, 14), to within half a pixel in all of them.
+    Gradient-Based Learning Applied to Document Recognition, 1998, section III-A). In all
+    of MNIST's images, the centre of mass is within half a pixel of the centre of pixel (14, 14).
     """
     rows, columns = (np.flatnonzero((ink > 0.5).any(axis=axis)) for axis in (1, 0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
@@ -285,7 +286,7 @@ def normalise(ink):
     image = resize(ink, (20, 20), (x, y, x + side, y + side))
     image = image / np.clip(image.max(), 0.1, 1)  # the strokes of a thin pen would be pale
     image = np.rint(255 * np.clip(image, 0, 1))
-    canvas = np.zeros((28, 28), np.uint8)
+    canvas = np.zeros((SIDE, SIDE), np.uint8)
     top, left = (min(max(round(14 - c), 0), 8) for c in ndimage.center_of_mass(image))
     canvas[top : top + 20, left : left + 20] = image
     return canvas

@@ -45,7 +45,7 @@ class MultilayerPerceptron:
     """
 
     def __init__(self, hidden_layers=(128,), dtype=np.float32):
-        """Create a network with these numbers of hidden neurons; all parameters are 0.
+        """Create a network with hidden layers of these sizes; all parameters are 0.
 
         dtype: float32 for training, float64 for checking gradients.
         """

@@ -1,4 +1,4 @@
-"""From a picture file to ink: what is written on the page, without light, shadow and ruling.
+"""From a picture file to ink: what is written on the page, without light and shadow.
 
 read_picture    file          ->  grey picture, reduced if it is large
 find_ink        grey picture  ->  how much ink each pixel holds
@@ -12,7 +12,7 @@ from scipy import ndimage
 from files import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-SMALLEST_SIZE = 64  # pixels of the longer side, at least, that a smaller picture is enlarged to
+SMALLEST_SIZE = 64  # a picture is enlarged until its longer side has this many pixels
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 
 
@@ -75,8 +75,8 @@ def decode(path, size):
 def to_grey(image):
     """An image from `decode` as (height, width) float32 from 0 to 1.
 
-    What is transparent becomes paper: the colour of a page that is mostly opaque, and else, where
-    the ink alone is opaque, black or white, whichever differs more from the ink.
+    Transparent pixels become paper. On a mostly opaque page that is the page's median colour;
+    where only the ink is opaque, it is black or white, whichever differs more from the ink.
     """
     pixels = np.asarray(image, np.float32)
     if image.mode == "F":
@@ -119,16 +119,16 @@ def find_ink(picture):
     factor = max(1, round(max(picture.shape) / 250))  # light and shadow need no more detail
     small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
     window = max(3, max(small.shape) // 3)  # wider than a stroke, narrower than a shadow
-    # Strokes are narrow, so that their difference from the surroundings has long tails on one side.
+    # Strokes are narrow, so differences from the surroundings have a long tail on the ink's side.
     detail = small - ndimage.uniform_filter(small, 2 * window)
     if (detail**3).sum() > 0:
         picture, small = 1 - picture, 1 - small
     # beyond the border, paper and shadows go on as they are there
     paper = ndimage.grey_closing(np.pad(small, window, "edge"), (window, window))
     paper = paper[window:-window, window:-window]
-    paper = ndimage.minimum_filter(paper, 5)  # at the edge of a shadow, light is no measure
+    paper = ndimage.minimum_filter(paper, 5)  # at the edge of a shadow, take the darker side
     paper = resize(paper, picture.shape)
-    ink = (paper - picture) / np.maximum(paper, 0.4)  # where it is darker, noise would be ink
+    ink = (paper - picture) / np.maximum(paper, 0.4)  # on darker paper, noise would pass for ink
     # a filter that leaves about 0.03 of the noise that two neighbouring pixels differ by
     noise = np.median(np.abs(np.diff(ink, axis=1))) if ink.shape[1] > 1 else 0
     ink = ndimage.gaussian_filter(ink, min(9 * noise, 3), mode="nearest")
@@ -136,30 +136,8 @@ def find_ink(picture):
 
 
 def paper_of(ink):
-    """The ink of those pixels that are surely paper, which need not be most of them: (n,)."""
+    """Values of `ink` at the pixels that are surely paper, perhaps a minority: (n,)."""
     return ink[ink <= max(FAINTEST_INK, ink.max() / 2)]
-
-
-def without_ruling(ink):
-    """The ink (height, width) without the lines and squares that are printed on paper.
-
-    These are longer, thinner and straighter than any stroke of a digit.
-    """
-    side = max(ink.shape)
-    length, reach, thickness = side // 6 + 1, side // 150, side // 200
-    is_line = np.zeros(ink.shape, bool)
-    for across, along in ((0, 1), (1, 0)):
-        # Lines are a little askew or bent, so that a whole corridor is looked at.
-        run = ndimage.maximum_filter1d(ink, 2 * reach + 1, across)
-        run = ndimage.minimum_filter1d(run, length, along, mode="nearest")
-        run = ndimage.maximum_filter1d(run, length, along, mode="nearest")
-        thick = ndimage.minimum_filter1d(run, thickness + 2 * reach + 2, across, mode="constant")
-        thick = ndimage.maximum_filter1d(thick, thickness + 2 * reach + 2, across)
-        found = (run > FAINTEST_INK / 2) & (thick < run / 2)
-        edges = np.count_nonzero(np.diff(found, axis=across)) / ink.shape[along]
-        if edges >= 6:  # three lines: a single one may be a 1
-            is_line |= found & (ink < run + FAINTEST_INK)
-    return np.where(is_line, np.minimum(ink, 0), ink)
 
 
 def resize(image, shape, box=None):

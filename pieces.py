@@ -5,11 +5,11 @@ from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 
 from files import UserError
-from picture import FAINTEST_INK, paper_of, without_ruling
+from picture import FAINTEST_INK, paper_of
 
 MOST_DIGITS = 100
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
-BOX_HOLE = 0.5  # how much of a box or comb is empty, at least; less of a 0 is
+BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 
 
 def find_digits(ink):
@@ -58,7 +58,7 @@ def without_frames(ink):
     """The ink (height, width) without the boxes, combs and circles that digits stand in.
 
     These are pieces with a straight line along each side, and pieces whose hole holds another one
-    at least 0.35 times as tall. What touches the lines of a box and is as tall as that stays.
+    at least 0.35 times as tall. What touches the lines of a box stays if it is that tall.
     """
     labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
     at_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])  # ruled paper
@@ -82,8 +82,30 @@ def without_frames(ink):
     return np.where(is_frame, 0, ink)
 
 
+def without_ruling(ink):
+    """The ink (height, width) without the lines and squares that are printed on paper.
+
+    These are longer, thinner and straighter than any stroke of a digit.
+    """
+    side = max(ink.shape)
+    length, reach, thickness = side // 6 + 1, side // 150, side // 200
+    is_line = np.zeros(ink.shape, bool)
+    for across, along in ((0, 1), (1, 0)):
+        # Lines are a little askew or bent, so look for each in a corridor.
+        run = ndimage.maximum_filter1d(ink, 2 * reach + 1, across)
+        run = ndimage.minimum_filter1d(run, length, along, mode="nearest")
+        run = ndimage.maximum_filter1d(run, length, along, mode="nearest")
+        thick = ndimage.minimum_filter1d(run, thickness + 2 * reach + 2, across, mode="constant")
+        thick = ndimage.maximum_filter1d(thick, thickness + 2 * reach + 2, across)
+        found = (run > FAINTEST_INK / 2) & (thick < run / 2)
+        edges = np.count_nonzero(np.diff(found, axis=across)) / ink.shape[along]
+        if edges >= 6:  # three lines: a single one may be a 1
+            is_line |= found & (ink < run + FAINTEST_INK)
+    return np.where(is_line, np.minimum(ink, 0), ink)
+
+
 def sides_of_box(piece):
-    """The straight lines of a box or a comb, (height, width) bool; None if there is no such piece.
+    """The straight lines of a box or a comb, (height, width) bool; None if it is neither.
 
     They run through most of the height of the piece, and are found along each of its four sides.
     """
@@ -112,7 +134,7 @@ def find_pieces(labels):
     boxes = np.array([(y.start, y.stop, x.start, x.stop) for y, x in slices]).reshape(-1, 4)
     heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     sizes = np.maximum(heights, widths)
-    # The table lies along the border, or reaches in and is larger than all else, or is a stripe.
+    # The table is a piece along the border, one that reaches in and dwarfs the rest, or a stripe.
     sides = labels[0], labels[-1], labels[:, 0], labels[:, -1]
     contact = np.array([np.bincount(side, minlength=len(boxes) + 1)[1:] for side in sides])
     at_border = contact.any(axis=0)
@@ -129,8 +151,8 @@ def find_pieces(labels):
 def join_pieces(boxes):
     """Which pieces, with boxes (n, 4), make up a digit: two lists of arrays of indices.
 
-    A fragment belongs to what is close by. The first are as tall as digits, the second are
-    smaller marks.
+    A fragment belongs to what is close by. The first list holds what is as tall as a digit, the
+    second what is smaller.
     """
     if not len(boxes):
         return [], []

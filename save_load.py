@@ -14,7 +14,7 @@ from model import HISTORY, MultilayerPerceptron
 from settings import TRAINING, check_settings
 
 FORMAT_VERSION = 2
-PARTIAL, PREVIOUS = ".partial.npz", ".previous.npz"  # interrupted, and replaced by a newer one
+PARTIAL, PREVIOUS = ".partial.npz", ".previous.npz"  # of interrupted and of replaced networks
 
 # The largest network allowed takes 2.04e9 bytes with its velocity.
 MOST_BYTES, MOST_DIRECTORY_BYTES, MOST_DESCRIPTION_LETTERS = 2**31, 20_000, 20_000
@@ -145,7 +145,7 @@ def read_settings(text):
     description = json.loads(text)
     version = description["format_version"]
     if version not in (1, FORMAT_VERSION):
-        raise ValueError(f"format version {version!r}; this program reads {FORMAT_VERSION}")
+        raise ValueError(f"format version {version!r}; this program reads 1 and {FORMAT_VERSION}")
     added = {"edges": False, "beyond_mnist": False}  # after version 1, which kept "preprocessing"
     settings = added | description["settings"] | description.get("preprocessing", {})
     return SimpleNamespace(**check_settings(settings, TRAINING, "its settings"))

@@ -151,8 +151,8 @@ def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
     network inputs of each epoch. labels: (n,) integers. epochs: range of the epochs to train,
     counted from 0.
 
-    Yields after each epoch the mean loss and the accuracy over its images, each as it was before
-    the update by its batch.
+    Yields, after each epoch, the mean loss and the accuracy over its images; each image is judged
+    before the update from its batch.
     """
     n, weights = len(labels), slice(len(network.all_weights))
     starts = range(0, n, settings.batch_size)
@@ -177,7 +177,7 @@ def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
 
 
 def set_subnormals_to_0(velocity):
-    """Set almost vanished velocities to 0.
+    """Set vanishingly small velocities to 0.
 
     The velocities of dead neurons decay to subnormal numbers, which are so slow to compute with
     that a few dead neurons would double the time of an epoch.
@@ -202,7 +202,7 @@ def learning_rate(progress, settings):
 def random_generator(settings, purpose, epoch=0):
     """A numpy.random.Generator of its own for each purpose and epoch, derived from the seed.
 
-    An interrupted training can so resume at any epoch.
+    So an interrupted training can resume at any epoch.
     """
     return np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(purpose, epoch)))
 
@@ -253,7 +253,7 @@ def seed_study(training, test, settings, number_of_seeds):
 
 @contextlib.contextmanager
 def signals_ignored():
-    """Ignore Ctrl-C, SIGTERM and SIGHUP, in processes started meanwhile for good."""
+    """Ignore Ctrl-C, SIGTERM and SIGHUP; processes started meanwhile ignore them for good."""
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     handlers = {name: signal.signal(getattr(signal, name), signal.SIG_IGN) for name in names}
     try:

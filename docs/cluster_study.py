@@ -12,6 +12,8 @@ from command_line import run_as_program
 from main import main
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     _, address, *options = sys.argv
     with Client(address), parallel_config(backend="dask"):
         sys.exit(run_as_program(lambda: main(options)))

@@ -31,8 +31,8 @@ ONE = [(140, 50), (140, 230)]
 def make_window(tmp_path):
     shown, _, settings, _ = load_model(PROJECT / "handwriting_model.npz")
 
-    def make(network=shown, no_digit_below=0.7):
-        window = draw.DrawingWindow(network, settings, no_digit_below, tmp_path)
+    def make(network=shown, left_out_below=0.7):
+        window = draw.DrawingWindow(network, settings, left_out_below, tmp_path)
         window.canvas.draw()
         return window
 
@@ -84,7 +84,7 @@ def test_a_seven_is_read(window):
     parts = np.array(window.canvas.buffer_rgba())
     window.canvas.draw()
     assert_shows(window, parts)
-    window.no_digit_below = 1.01
+    window.left_out_below = 1.01
     stroke(window, ONE)
     assert picture.answer.get_text() == "no digit"
     assert not any(number.get_text() for _, number, _ in picture.speakers)
@@ -105,7 +105,7 @@ def test_the_network_is_asked_20_times_a_second_and_at_the_end_of_a_stroke(windo
 
 @pytest.mark.parametrize("hidden_layers", [(128,), (40, 30), (3,), (2, 1), (5,) * 16])
 def test_the_neurons_that_speak_for_and_against(make_window, make_network, hidden_layers):
-    window = make_window(make_network(hidden_layers), no_digit_below=0)
+    window = make_window(make_network(hidden_layers), left_out_below=0)
     stroke(window, SEVEN)
     speech = window.layers[-2][0] * window.network.weights[-1][:, window.probabilities.argmax()]
     loudest = [j for j in np.argsort(-speech)[:4] if speech[j] > 0]

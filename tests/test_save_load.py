@@ -166,7 +166,7 @@ ARRAYS = {
 }
 # the parts of the description that are changed, and the error
 DESCRIPTIONS = {
-    "version 3": ({"format_version": 3}, "format version 3; .* reads 2"),
+    "version 3": ({"format_version": 3}, "format version 3; .* reads 1 and 2"),
     "colours": ({"format_version": "\ud800\n\33[31m"}, "format version"),
     "no settings": ({"settings": {}}, "its settings: alpha is missing"),
     "too long a history": ({"number_of_epochs": 2}, "3 of 2 epochs"),
