@@ -18,7 +18,7 @@ import numpy as np
 from scipy import ndimage
 
 from files import UserError
-from model import SIDE
+from model import CLASSES, SIDE
 from picture import FORMATS, find_ink, read_picture, resize
 from pieces import find_digits, grouped, outline
 
@@ -124,7 +124,7 @@ def read_ink(picture, ink, read, reading):
         is_doubtful = whole[-1].max() < reading.doubtful_below
         found += cut(part, whole, read) if is_doubtful else [whole]
     if not found:
-        return Page(picture, boxes, images, np.zeros((0, 10)), [], "", left_out)
+        return Page(picture, boxes, images, np.zeros((0, CLASSES)), [], "", left_out)
     boxes, images, probabilities = map(np.array, zip(*found))
     is_digit = probabilities.max(axis=1) >= reading.left_out_below
     is_digit[is_digit] = ~are_marks(boxes[is_digit], probabilities[is_digit])

@@ -191,7 +191,7 @@ def plot_recognised(answers):
         tiles = np.full((round(height * inch), columns * tile_width), np.nan)  # nan: transparent
         digits = zip(left, top, page.images, page.texts, colours, page.probabilities)
         for x, y, image, text, colour, p in digits:
-            tiles[y : y + 28, x : x + 28] = image
+            tiles[y : y + SIDE, x : x + SIDE] = image
             axes.text(x, y - 1, f"{text}  {p.max():.2f}", color=colour, weight="bold")
         extent = (0, tiles.shape[1], tiles.shape[0], 0)
         axes.imshow(tiles, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
@@ -199,7 +199,7 @@ def plot_recognised(answers):
             x, tip = left + 1.4 + 2.8 * label, zero - 12 * page.probabilities[:, label]
             axes.vlines(x, zero, tip, colours, linewidth=5.7)
             axes.plot(x, zero + 2.5, marker=f"${label}$", color="black", **small)
-        axes.hlines(zero, left, left + 28, GREY, linewidth=0.8)
+        axes.hlines(zero, left, left + SIDE, GREY, linewidth=0.8)
         axes.set_xlim(0, columns * tile_width)
         axes.set_ylim(height * inch, 0)
     return figure
