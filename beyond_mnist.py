@@ -11,7 +11,6 @@ numpy.random.Generator.
 
 import functools
 import string
-from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
@@ -203,7 +202,7 @@ def font(typeface):
     import matplotlib
     from PIL import ImageFont
 
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), f"fonts/ttf/{typeface}.ttf"), 80)
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/{typeface}.ttf", 80)
 
 
 def softened(ink, random_generator):

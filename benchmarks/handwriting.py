@@ -561,7 +561,7 @@ def draw_pages(seed, training, path):
     width, height, columns = 250, 130, 5
     sheet = Image.new("RGB", (columns * width, -(-len(KINDS) // columns) * height), "white")
     pen = ImageDraw.Draw(sheet)
-    font = ImageFont.truetype(Path(get_data_path(), "fonts/ttf/DejaVuSans.ttf"), 10)
+    font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", 10)
     for place, kind in enumerate(KINDS):
         picture, _ = make_page(kind, 0, seed, training)
         text = read_page(picture_file(picture), reader(), reading).text or "no digit found"

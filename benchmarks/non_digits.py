@@ -73,7 +73,7 @@ def printed(text, random_generator):
 def font(face, size):
     """A typeface of matplotlib's at a size in pixels, by the name of its file."""
     path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{face}.ttf")
-    return ImageFont.truetype(path, size)
+    return ImageFont.truetype(str(path), size)
 
 
 def printed_digit(images, labels, random_generator):
