@@ -11,7 +11,9 @@ numpy.random.Generator.
 
 import functools
 import string
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 from scipy import ndimage
 
@@ -23,6 +25,8 @@ from picture import resize
 STYLES = ("", "-Bold", "-Oblique", "-BoldOblique")
 TYPEFACES = [f"DejaVuSans{width}{style}" for width in ("", "Mono") for style in STYLES]
 TYPEFACES += ["cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"]
+FOLDER = Path(matplotlib.get_data_path(), "fonts", "ttf")
+TYPEFACES = [name for name in TYPEFACES if (FOLDER / f"{name}.ttf").exists()]  # cmti10 since 3.11
 LIKE_DIGITS = "OoQDIlSsZzBbGgqYy|/\\!()[]{}"  # not told from digits once they are normalised
 FLAT = "'`\"-_.,:;~^="  # never found as a digit on a page
 SYMBOLS = sorted(set(string.ascii_letters + string.punctuation) - set(LIKE_DIGITS + FLAT))
@@ -199,10 +203,9 @@ def printed(typeface, text, random_generator):
 @functools.cache
 def font(typeface):
     """One of matplotlib's typefaces, by the name of its file, 80 pixels high."""
-    import matplotlib
     from PIL import ImageFont
 
-    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/{typeface}.ttf", 80)
+    return ImageFont.truetype(str(FOLDER / f"{typeface}.ttf"), 80)
 
 
 def softened(ink, random_generator):
