@@ -9,10 +9,9 @@ import traceback
 import warnings
 from pathlib import Path
 
-from files import UserError
+from files import PROJECT, UserError
 from settings import SEEDS, TRAINING, describe_fault, read_config
 
-PROJECT = Path(__file__).parent
 USAGE = (
     "python main.py [--train-model | --resume FILE | --predict FILE ... | --draw] [options]\n"
     "       python main.py --help"

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from files import UserError, atomic_write
+from files import PROJECT, UserError, atomic_write
 from model import INPUTS, SIDE
 
-PROJECT = Path(__file__).parent
 CACHE = PROJECT / "data" / "mnist.bin"  # the bytes of the four arrays, end to end
 
 # Shape of the four arrays and SHA-256 of their uint8 bytes in C order.

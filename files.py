@@ -5,6 +5,8 @@ import os
 import secrets
 from pathlib import Path
 
+PROJECT = Path(__file__).parent  # the folder of the program
+
 
 class UserError(Exception):
     """An error the user can fix; its text, one line, says what is wrong and what to do."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
 
-from command_line import PROJECT, parse_command_line, report_error, run_as_program
+from command_line import parse_command_line, report_error, run_as_program
 
 sys.excepthook = report_error  # a missing package, for example, is reported in one line
 
@@ -23,7 +23,7 @@ import numpy as np
 
 import evaluation
 from data_preprocessing import load_mnist, preprocess
-from files import UserError, check_writable
+from files import PROJECT, UserError, check_writable
 from save_load import complete_path, keep_previous, load_model, partial_path, save_model
 from train import Interrupted, held_out_name, seed_study, train
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 os.environ["MPLBACKEND"] = "Agg"  # no windows, here and in the programs the tests start
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
-from command_line import PROJECT
 from data_preprocessing import load_mnist, preprocess
+from files import PROJECT
 from model import CLASSES, INPUTS, MultilayerPerceptron
 from save_load import load_model
 from settings import MOST_HIDDEN_LAYERS

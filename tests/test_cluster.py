@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from command_line import PROJECT
+from files import PROJECT
 from save_load import load_model
 
 QUICK = "--number-of-epochs 1 --batch-size 1000 --no-augment --no-edges --hidden-layers 8"

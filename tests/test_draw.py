@@ -20,7 +20,7 @@ from PIL import Image
 
 import draw
 import handwriting
-from command_line import PROJECT
+from files import PROJECT
 from save_load import load_model
 
 SEVEN = np.vstack([np.linspace((60, 60), (210, 60), 20), np.linspace((210, 60), (120, 230), 20)])

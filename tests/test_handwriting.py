@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 import handwriting
-from command_line import PROJECT
+from files import PROJECT
 from main import main
 from picture import read_picture
 

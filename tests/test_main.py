@@ -10,7 +10,7 @@ import pytest
 from conftest import assert_one_line_error, run_main
 from PIL import Image
 
-from command_line import PROJECT
+from files import PROJECT
 from save_load import load_model
 
 NAMES = ("loss", "accuracy", "confusion_matrix", "predictions", "mistakes", "weights")

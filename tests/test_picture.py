@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 import handwriting
-from command_line import PROJECT
+from files import PROJECT
 from main import main
 
 
