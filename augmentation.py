@@ -7,7 +7,6 @@ Platt: Best practices for convolutional neural networks applied to visual docume
 
 import itertools
 import math
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -33,38 +32,27 @@ def distorted_epochs(X, random_generators, edges=False):
     random generator alone, not on the threads.
     """
     copies = itertools.cycle([np.empty_like(X), np.empty_like(X)])
-    stop = threading.Event()
+    previous = None
     with ThreadPoolExecutor(max_workers=1) as executor:
-        tasks = (
-            executor.submit(distort, X, generator, next(copies), edges, stop)
-            for generator in random_generators
-        )
-        try:
-            upcoming = next(tasks, None)
-            while upcoming:
-                copy = upcoming.result()
-                upcoming = next(tasks, None)
-                yield copy
-        finally:
-            stop.set()  # an interrupted training does not wait for the copy
+        for random_generator in random_generators:
+            task = executor.submit(distort, X, random_generator, next(copies), edges)
+            if previous:
+                yield previous.result()
+            previous = task
+        if previous:
+            yield previous.result()
 
 
-def distort(X, random_generator, out, edges=False, stop=None):
+def distort(X, random_generator, out, edges=False):
     """Write a distorted copy of each image of X to `out`, both (n, 784) float32; return `out`.
 
-    edges: whether to write edges instead of pixels. stop: a threading.Event that ends the work
-    early.
+    edges: whether to write edges instead of pixels.
     """
     size = math.ceil(len(X) / WARPS)
     for start, positions in zip(range(0, len(X), size), random_warps(random_generator, WARPS)):
-        if stop and stop.is_set():
-            break
         group = slice(start, start + size)
         warped = warp(X[group].T, positions)
-        if edges:
-            parts = np.array_split(warped, 10, axis=1)  # small enough for the cache
-            warped = np.hstack([edge_directions(part) for part in parts])
-        out[group] = warped.T
+        out[group] = (edge_directions(warped) if edges else warped).T
     return out
 
 

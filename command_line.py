@@ -167,9 +167,7 @@ def run_as_program(main):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
             signal.signal(number, interrupt)
-    warnings.simplefilter("ignore", DeprecationWarning)  # third-party ones, even if made errors
-    warnings.filterwarnings("ignore", module="matplotlib")
-    warnings.filterwarnings("ignore", module="joblib")  # about tasks that Ctrl-C cancels
+    warnings.simplefilter("ignore")  # libraries warn of what a user can't change
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="backslashreplace")  # for file names in other encodings
     try:

@@ -238,24 +238,23 @@ def deskewed(images):
 def edge_directions(pixels):
     """Replace images by the strength of their edges in four directions, at half the resolution.
 
-    An edge depends less on the thickness of the stroke than pixels do, and it still overlaps when
-    the stroke is shifted by a pixel. With the gradient as a complex number g, g**2 / |g| has the
-    length of g and is the same on both sides of a stroke. The positive and negative parts of its
-    real and imaginary parts are the four directions (after Liu, Nakashima, Sako and Fujisawa:
-    Handwritten digit recognition: benchmarking of state-of-the-art techniques, 2003). Each is
-    summed over squares of 2 x 2 pixels.
+    An edge depends less on the thickness of a stroke than pixels do, and still overlaps when the
+    stroke is shifted by a pixel. The strengths are the absolute derivatives of the image downwards,
+    to the right and along both diagonals (after Liu, Nakashima, Sako and Fujisawa: Handwritten
+    digit recognition: benchmarking of state-of-the-art techniques, 2003), averaged over squares of
+    2 x 2 pixels.
 
     pixels: (784, n) float32, one image per column. Returns the same shape and dtype: 28 x 28
-    pictures whose quarters are vertical and horizontal edges (top), and edges down to the left and
-    down to the right (bottom).
+    pictures whose quarters are the derivatives down and right (top), down-right and down-left.
     """
-    down, right = np.gradient(pixels.reshape(SIDE, SIDE, -1), axis=(0, 1))
-    length = np.sqrt(down**2 + right**2) + np.float32(1e-6)  # never 0
+    images = np.pad(pixels.reshape(SIDE, SIDE, -1), ((1, 1), (1, 1), (0, 0)))
+    down = images[2:, 1:-1] - images[:-2, 1:-1]
+    right = images[1:-1, 2:] - images[1:-1, :-2]
     half = SIDE // 2
     quarters = np.empty((2, half, 2, half, pixels.shape[1]), pixels.dtype)
-    for row, part in enumerate(((right**2 - down**2) / length, 2 * right * down / length)):
-        for column, sign in enumerate((1, -1)):
-            strength = np.maximum(sign * part, 0)
-            strength = strength[::2] + strength[1::2]
-            quarters[row, :, column] = strength[:, ::2] + strength[:, 1::2]
+    for quarter, derivative in enumerate((down, right, down + right, down - right)):
+        strength = np.abs(derivative)
+        strength = strength[::2] + strength[1::2]
+        strength = strength[:, ::2] + strength[:, 1::2]
+        quarters[quarter // 2, :, quarter % 2] = strength / 4
     return quarters.reshape(pixels.shape)

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import warnings
 import zipfile
 from types import SimpleNamespace
 
@@ -70,8 +69,7 @@ def load_model(path):
     the fault, if it is missing or not such a file.
     """
     try:
-        with open(path, "rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy's, about headers of a strange format
+        with open(path, "rb") as file:
             check_archive(file)
             return read_model(file)
     except FileNotFoundError:

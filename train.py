@@ -54,7 +54,6 @@ def train(training, test, settings, resume_from=None, show_progress=True):
     edges_now = settings.edges and not settings.augment  # else after each distortion
     X = preprocess(training[0], settings.deskew, edges_now)
     X_held_out = preprocess(held_out[0], settings.deskew, settings.edges)
-    labels, held_out_labels = training[1], held_out[1]
 
     if resume_from:
         network, past, velocity = resume_from
@@ -64,19 +63,19 @@ def train(training, test, settings, resume_from=None, show_progress=True):
         velocity = np.zeros_like(network.parameters)
     history = {name: [*past[name]] for name in HISTORY}
     epochs = range(len(history["training_loss"]), settings.number_of_epochs)
-    X_epochs = itertools.repeat(X)
-    if settings.augment:
-        generators = (random_generator(settings, AUGMENTATION, epoch) for epoch in epochs)
-        X_epochs = distorted_epochs(X, generators, settings.edges)
-    descent = gradient_descent(network, velocity, X_epochs, labels, settings, epochs)
-    progress = Progress(epochs, held_out_name(settings)) if show_progress else None
-    completed = None
+    X_epochs = epoch_inputs(X, settings, epochs)
+    descent = gradient_descent(network, velocity, X_epochs, training[1], settings, epochs)
+    completed, start = None, time.perf_counter()
     # One BLAS thread is fastest for these small matrices (docs/speed.md).
     # A diverging training ends with the error below, not with NumPy's warnings.
-    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
+    with (
+        threadpool_limits(1, user_api="blas"),
+        np.errstate(over="ignore", invalid="ignore"),
+        progress_bar("epoch", epochs.start, epochs.stop, show_progress) as bar,
+    ):
         try:
             for epoch, measures in enumerate(descent, start=epochs.start + 1):
-                measures += network.evaluate(X_held_out, held_out_labels, settings.l2)
+                measures += network.evaluate(X_held_out, held_out[1], settings.l2)
                 if not np.isfinite([*measures, network.parameters.sum()]).all():
                     raise UserError(
                         f"the loss is no longer finite in epoch {epoch}, with the learning rate "
@@ -85,56 +84,51 @@ def train(training, test, settings, resume_from=None, show_progress=True):
                 for name, measure in zip(HISTORY, measures):
                     history[name].append(measure)
                 completed = epoch, network.parameters.copy(), velocity.copy()
-                if progress:
-                    progress.show(epoch, *measures)
+                if show_progress:
+                    seconds = (time.perf_counter() - start) / (epoch - epochs.start)
+                    show_epoch(bar, epoch, measures, held_out_name(settings), seconds)
         except KeyboardInterrupt as interrupt:
             if completed is None:
                 raise
             epoch, network.parameters[...], velocity = completed
             past = {name: np.array(values[:epoch]) for name, values in history.items()}
             raise Interrupted(network, past, velocity) from interrupt
-        finally:
-            if progress:
-                progress.close()
     return network, {name: np.array(values) for name, values in history.items()}
 
 
-class Progress:
-    """Progress of a training over `epochs`, a range: a bar on a terminal, else lines."""
-
-    def __init__(self, epochs, held_out):
-        """held_out: what the held-out images are called, "test" or "validation"."""
-        self.epochs, self.held_out, self.start = epochs, held_out, time.perf_counter()
-        self.bar = progress_bar("Training", epochs.start, epochs.stop, "epoch")
-
-    def show(self, epoch, loss, accuracy, held_out_loss, held_out_accuracy):
-        """Show the measures of an epoch, the most important first: a narrow bar loses its end."""
-        text = (
-            f"{self.held_out} accuracy {held_out_accuracy:.2%}, loss {held_out_loss:.4f}; "
-            f"training accuracy {accuracy:.2%}, loss {loss:.4f}"
-        )
-        if self.bar:
-            self.bar.set_description_str(text, refresh=False)
-            self.bar.update()
-        else:
-            seconds = (time.perf_counter() - self.start) / (epoch - self.epochs.start)
-            print(
-                f"epoch {epoch}/{self.epochs.stop}: {text}; {seconds:.2f} s per epoch", flush=True
-            )
-
-    def close(self):
-        if self.bar:
-            self.bar.close()
-
-
-def progress_bar(text, done, total, unit):
-    """A tqdm progress bar that starts with a text; None if there is no terminal."""
-    if not (sys.stderr and sys.stderr.isatty()):
-        return None
+def progress_bar(unit, done, total, show=True):
+    """A tqdm progress bar; it is disabled if not `show` or if there is no terminal."""
     from tqdm import tqdm
 
+    show = show and sys.stderr and sys.stderr.isatty()
     form = f"{{desc}}; {unit} {{n_fmt}}/{{total_fmt}}, {{remaining}} left {{bar}}"
-    return tqdm(desc=text, initial=done, total=total, bar_format=form, dynamic_ncols=True)
+    options = {"bar_format": form, "dynamic_ncols": True, "disable": not show}
+    return tqdm(desc="Training", initial=done, total=total, **options)
+
+
+def show_epoch(bar, epoch, measures, held_out, seconds):
+    """Show the measures of an epoch in the bar, the most important first, or print a line.
+
+    A narrow bar loses its end. held_out: "test" or "validation". seconds: per epoch.
+    """
+    loss, accuracy, held_out_loss, held_out_accuracy = measures
+    text = (
+        f"{held_out} accuracy {held_out_accuracy:.2%}, loss {held_out_loss:.4f}; "
+        f"training accuracy {accuracy:.2%}, loss {loss:.4f}"
+    )
+    if bar.disable:
+        print(f"epoch {epoch}/{bar.total}: {text}; {seconds:.2f} s per epoch", flush=True)
+    else:
+        bar.set_description_str(text, refresh=False)
+        bar.update()
+
+
+def epoch_inputs(X, settings, epochs):
+    """The network inputs (n, 784) of each epoch: X itself or, with `augment`, distorted copies."""
+    if not settings.augment:
+        return itertools.repeat(X)
+    generators = (random_generator(settings, AUGMENTATION, epoch) for epoch in epochs)
+    return distorted_epochs(X, generators, settings.edges)
 
 
 def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
@@ -222,29 +216,23 @@ def seed_study(training, test, settings, number_of_seeds):
     tasks = (joblib.delayed(train_with_seed)(*arrays, settings, seed) for seed in seeds)
     with signals_ignored():  # the workers inherit this; signals are for this process to handle
         results = parallel(tasks)
-    bar = progress_bar("Training", 0, number_of_seeds, "network")
-    first, accuracies, interrupted = None, {}, False
+    first, accuracies, interrupted = None, [], False
     try:
-        for seed, network, history in results:
-            if seed == settings.seed:
-                first = network, history
-            accuracies[seed] = history["held_out_accuracy"][-1]
-            line = f"seed {seed}: {held_out_name(settings)} accuracy {accuracies[seed]:.2%}"
-            if bar:
-                bar.write(line)
+        with progress_bar("network", 0, number_of_seeds) as bar:
+            for seed, network, history in results:
+                if seed == settings.seed:
+                    first = network, history
+                accuracies.append(history["held_out_accuracy"][-1])
+                line = f"seed {seed}: {held_out_name(settings)} accuracy {accuracies[-1]:.2%}"
+                with bar.external_write_mode():  # above the bar
+                    print(line, flush=True)
                 bar.update()
-            else:
-                print(line, flush=True)
     except KeyboardInterrupt:
         interrupted = True
-    finally:
-        if bar:
-            bar.close()
     if len(accuracies) > 1:
-        values = [*accuracies.values()]
         print(
-            f"{len(values)} seeds: mean accuracy {np.mean(values):.3%}, "
-            f"standard deviation {np.std(values, ddof=1):.3%}"
+            f"{len(accuracies)} seeds: mean accuracy {np.mean(accuracies):.3%}, "
+            f"standard deviation {np.std(accuracies, ddof=1):.3%}"
         )
     if interrupted:
         raise Interrupted(*first, None) if first else KeyboardInterrupt

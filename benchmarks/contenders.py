@@ -7,7 +7,6 @@ serves one of them to compare.py. It reads a command per line from standard inpu
 """
 
 import functools
-import itertools
 import json
 import os
 import sys
@@ -22,7 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import train
-from augmentation import WARPS, distorted_epochs, random_warps
+from augmentation import WARPS, random_warps
 from data_preprocessing import load_mnist, preprocess
 from model import CLASSES, INPUTS, SIDE, MultilayerPerceptron
 from settings import read_config
@@ -111,12 +110,7 @@ class Ours(Contender):
 
     def epochs(self, epochs, images):
         X, labels, settings = self.X[:images], self.labels[:images], self.settings
-        X_epochs = itertools.repeat(X)
-        if settings.augment:
-            purpose = train.AUGMENTATION
-            generators = (train.random_generator(settings, purpose, epoch) for epoch in epochs)
-            X_epochs = distorted_epochs(X, generators)
-        data = X_epochs, labels
+        data = train.epoch_inputs(X, settings, epochs), labels
         with threadpool_limits(1, user_api="blas"):  # as in train.train
             yield from train.gradient_descent(self.network, self.velocity, *data, settings, epochs)
 

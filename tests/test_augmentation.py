@@ -1,4 +1,3 @@
-import threading
 import time
 
 import numpy as np
@@ -82,9 +81,3 @@ def test_epochs_depend_on_the_seed_and_not_on_the_threads(mnist):
         np.testing.assert_array_equal(copy, expected[index])
     assert index == 5
     np.testing.assert_array_equal(X, before)
-
-
-def test_distort_stops_early():
-    stop, X = threading.Event(), np.ones((300, 784), np.float32)
-    stop.set()
-    assert not distort(X, np.random.default_rng(0), np.zeros_like(X), stop=stop).any()

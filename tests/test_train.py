@@ -126,9 +126,9 @@ def interrupt_call(monkeypatch, name, number):
     monkeypatch.setattr(f"train.{name}", interrupting)
 
 
-# learning_rate is called in each of 16 steps in 4 epochs, and show after each epoch
+# learning_rate is called in each of 16 steps in 4 epochs, and show_epoch after each
 @pytest.mark.parametrize("switch", [False, True])
-@pytest.mark.parametrize("name, calls", [("learning_rate", [40, 20]), ("Progress.show", [4])])
+@pytest.mark.parametrize("name, calls", [("learning_rate", [40, 20]), ("show_epoch", [4])])
 def test_a_resumed_training_ends_with_the_same_network(
     monkeypatch, tmp_path, few, settings, name, calls, switch
 ):
