@@ -96,33 +96,6 @@ def train(training, test, settings, resume_from=None, show_progress=True):
     return network, {name: np.array(values) for name, values in history.items()}
 
 
-def progress_bar(unit, done, total, show=True):
-    """A tqdm progress bar; it is disabled if not `show` or if there is no terminal."""
-    from tqdm import tqdm
-
-    show = show and sys.stderr and sys.stderr.isatty()
-    form = f"{{desc}}; {unit} {{n_fmt}}/{{total_fmt}}, {{remaining}} left {{bar}}"
-    options = {"bar_format": form, "dynamic_ncols": True, "disable": not show}
-    return tqdm(desc="Training", initial=done, total=total, **options)
-
-
-def show_epoch(bar, epoch, measures, held_out, seconds):
-    """Show the measures of an epoch in the bar, the most important first, or print a line.
-
-    A narrow bar loses its end. held_out: "test" or "validation". seconds: per epoch.
-    """
-    loss, accuracy, held_out_loss, held_out_accuracy = measures
-    text = (
-        f"{held_out} accuracy {held_out_accuracy:.2%}, loss {held_out_loss:.4f}; "
-        f"training accuracy {accuracy:.2%}, loss {loss:.4f}"
-    )
-    if bar.disable:
-        print(f"epoch {epoch}/{bar.total}: {text}; {seconds:.2f} s per epoch", flush=True)
-    else:
-        bar.set_description_str(text, refresh=False)
-        bar.update()
-
-
 def epoch_inputs(X, settings, epochs):
     """The network inputs (n, 784) of each epoch: X itself or, with `augment`, distorted copies."""
     if not settings.augment:
@@ -199,6 +172,33 @@ def random_generator(settings, purpose, epoch=0):
     So an interrupted training can resume at any epoch.
     """
     return np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(purpose, epoch)))
+
+
+def progress_bar(unit, done, total, show=True):
+    """A tqdm progress bar; it is disabled if not `show` or if there is no terminal."""
+    from tqdm import tqdm
+
+    show = show and sys.stderr and sys.stderr.isatty()
+    form = f"{{desc}}; {unit} {{n_fmt}}/{{total_fmt}}, {{remaining}} left {{bar}}"
+    options = {"bar_format": form, "dynamic_ncols": True, "disable": not show}
+    return tqdm(desc="Training", initial=done, total=total, **options)
+
+
+def show_epoch(bar, epoch, measures, held_out, seconds):
+    """Show the measures of an epoch in the bar, the most important first, or print a line.
+
+    A narrow bar loses its end. held_out: "test" or "validation". seconds: per epoch.
+    """
+    loss, accuracy, held_out_loss, held_out_accuracy = measures
+    text = (
+        f"{held_out} accuracy {held_out_accuracy:.2%}, loss {held_out_loss:.4f}; "
+        f"training accuracy {accuracy:.2%}, loss {loss:.4f}"
+    )
+    if bar.disable:
+        print(f"epoch {epoch}/{bar.total}: {text}; {seconds:.2f} s per epoch", flush=True)
+    else:
+        bar.set_description_str(text, refresh=False)
+        bar.update()
 
 
 def seed_study(training, test, settings, number_of_seeds):
