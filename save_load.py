@@ -12,11 +12,9 @@ from files import UserError, atomic_write
 from model import HISTORY, MultilayerPerceptron
 from settings import TRAINING, check_settings
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3  # what a network expects as its input is part of the format
 PARTIAL, PREVIOUS = ".partial.npz", ".previous.npz"  # of interrupted and of replaced networks
-
-# The largest network allowed takes 2.04e9 bytes with its velocity.
-MOST_BYTES, MOST_DIRECTORY_BYTES, MOST_DESCRIPTION_LETTERS = 2**31, 20_000, 20_000
+MOST_DIRECTORY_BYTES = 20_000  # of an archive; that of the deepest network has 2,200
 
 
 def partial_path(model):
@@ -92,8 +90,8 @@ def check_archive(file):
     directory_size = int.from_bytes(end[-10:-6], "little")
     if not end[-22:].startswith(b"PK\5\6") or end.startswith(b"PK\6\7"):
         raise ValueError("it is not a complete .npz file")
-    if size > MOST_BYTES or directory_size > MOST_DIRECTORY_BYTES:
-        raise ValueError("it is larger than any network")
+    if directory_size > MOST_DIRECTORY_BYTES:
+        raise ValueError("it holds too many arrays")
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
     if any(
@@ -138,15 +136,11 @@ def read_model(file):
 
 def read_settings(text):
     """The training settings in a description, checked, as a namespace; ValueError if none."""
-    if len(text) > MOST_DESCRIPTION_LETTERS:
-        raise ValueError("its description is too long")
     description = json.loads(text)
     version = description["format_version"]
-    if version not in (1, FORMAT_VERSION):
-        raise ValueError(f"format version {version!r}; this program reads 1 and {FORMAT_VERSION}")
-    added = {"edges": False, "beyond_mnist": False}  # after version 1, which kept "preprocessing"
-    settings = added | description["settings"] | description.get("preprocessing", {})
-    return SimpleNamespace(**check_settings(settings, TRAINING, "its settings"))
+    if version != FORMAT_VERSION:
+        raise ValueError(f"its format version is {version!r} and not {FORMAT_VERSION}")
+    return SimpleNamespace(**check_settings(description["settings"], TRAINING, "its settings"))
 
 
 def check_parameters(network):
