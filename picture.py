@@ -7,6 +7,7 @@ find_ink        grey picture  ->  how much ink each pixel holds
 import warnings
 
 import numpy as np
+from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
 from scipy import ndimage
 
 from files import UserError
@@ -24,8 +25,6 @@ def read_picture(path, size):
     which this is the first. Raises UserError if it can't be read, or is so large that it is more
     likely an attack on the memory (Pillow's limit, 89 megapixels).
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about faults in a file that don't touch its pixels
@@ -42,72 +41,49 @@ def read_picture(path, size):
         raise UserError(error.strerror or error) from error
     except Exception as error:  # a damaged picture makes Pillow fail in ways nobody can list
         raise UserError(f"a damaged picture ({error or type(error).__name__})") from error
-    picture = to_grey(image)
+    picture = to_grey(np.asarray(image, np.float32))
     enlarge = -(-SMALLEST_SIZE // max(picture.shape))
     if enlarge > 1:
-        picture = np.clip(resize(picture, [enlarge * side for side in picture.shape]), 0, 1)
-    return picture, factor, pages
+        picture = resize(picture, [enlarge * side for side in picture.shape])
+    return np.clip(picture, 0, 1), factor, pages
 
 
 def decode(path, size):
-    """A picture file as a Pillow image, how many times it was reduced, and its number of pages.
-
-    The image is upright, its mode one of L, RGB, RGBA and F. What is raised if the picture is
-    damaged is up to Pillow.
-    """
-    from PIL import Image, ImageOps
-
+    """The Pillow image in a file, upright, of mode RGB or F; its reduction and number of pages."""
     with Image.open(path, formats=FORMATS) as image:
         pages, longest = getattr(image, "n_frames", 1), max(image.size)
         image.draft("RGB", (size, size))  # a JPEG is read at a smaller scale
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel, or real numbers
-            image = image.convert("F")
-        elif image.has_transparency_data:
-            image = image.convert("RGBA")
-        elif image.mode != "L":
-            image = image.convert("RGB")
+        if image.has_transparency_data:
+            image = on_paper(image.convert("RGBA"))
+        # 16 or 32 bits a pixel, or real numbers
+        image = image.convert("F" if image.mode.startswith(("I", "F")) else "RGB")
         image = image.reduce(max(1, round(max(image.size) / size)))
     return image, longest / max(image.size), pages
 
 
-def to_grey(image):
-    """An image from `decode` as (height, width) float32 from 0 to 1.
+def on_paper(image):
+    """An RGBA image on paper: as light as the page or, if only ink is opaque, unlike the ink."""
+    opacity = image.getchannel("A")
+    is_dark = ImageStat.Stat(image.convert("L"), opacity).median[0] < 128
+    is_page = ImageStat.Stat(opacity).mean[0] > 127
+    paper = Image.new("RGBA", image.size, "black" if is_dark == is_page else "white")
+    return Image.alpha_composite(paper, image)
 
-    Transparent pixels become paper. On a mostly opaque page that is the page's median colour;
-    where only the ink is opaque, it is black or white, whichever differs more from the ink.
+
+def to_grey(pixels):
+    """Pixels (height, width, 3) from 0 to 255, or (height, width) of any range, from 0 to 1.
+
+    Colours are mixed so that ink and paper differ most: by the first principal component of the
+    differences between pixels some way apart.
     """
-    pixels = np.asarray(image, np.float32)
-    if image.mode == "F":
+    if pixels.ndim == 2:
         pixels = np.nan_to_num(pixels, posinf=0, neginf=0)
-        darkest, lightest = pixels.min(), pixels.max()
-        return (pixels - darkest) / max(lightest - darkest, np.float32(1e-30))
-    pixels /= 255
-    if image.mode == "L":
-        return pixels
-    if image.mode == "RGBA":
-        pixels, opacity = pixels[..., :3], pixels[..., 3:]
-        is_opaque = opacity[..., 0] > 0.5
-        paper = np.median(pixels[is_opaque], axis=0) if is_opaque.any() else np.zeros(3)
-        if is_opaque.mean() < 0.5:
-            paper = (paper.mean(keepdims=True) < 0.5).astype(np.float32)
-        pixels = (paper + (pixels - paper) * opacity).astype(np.float32)
-    return pixels @ mixture(pixels)
-
-
-def mixture(pixels):
-    """The mixture of colour channels in which ink and paper differ most: three shares, sum 1.
-
-    That is the first principal component of what differs from the surroundings. pixels: (height,
-    width, 3).
-    """
-    factor = max(1, max(pixels.shape) // 400)
-    small = pixels[::factor, ::factor]
-    window = max(small.shape) // 10 + 1
-    detail = (small - ndimage.uniform_filter(small, (window, window, 0))).reshape(-1, 3)
-    shares = np.abs(np.linalg.eigh(detail.T @ detail)[1][:, -1])
-    return shares / shares.sum()
+        return (pixels - pixels.min()) / max(np.ptp(pixels), np.float32(1e-30))
+    differences = np.diff(pixels[::4, ::4], axis=0).reshape(-1, 3)
+    shares = np.abs(np.linalg.eigh(differences.T @ differences)[1][:, -1])
+    return pixels @ (shares / shares.sum() / 255)
 
 
 def find_ink(picture):
@@ -129,9 +105,6 @@ def find_ink(picture):
     paper = ndimage.minimum_filter(paper, 5)  # at the edge of a shadow, take the darker side
     paper = resize(paper, picture.shape)
     ink = (paper - picture) / np.maximum(paper, 0.4)  # on darker paper, noise would pass for ink
-    # a filter that leaves about 0.03 of the noise that two neighbouring pixels differ by
-    noise = np.median(np.abs(np.diff(ink, axis=1))) if ink.shape[1] > 1 else 0
-    ink = ndimage.gaussian_filter(ink, min(9 * noise, 3), mode="nearest")
     return ink - np.median(paper_of(ink))
 
 
@@ -145,7 +118,5 @@ def resize(image, shape, box=None):
 
     box: the part of it to scale (left, top, right, bottom), in pixels; by default all.
     """
-    from PIL import Image
-
     size = (shape[1], shape[0])
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, box))

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 import handwriting
+from main import main
 from picture import find_ink
 from settings import read_config
 
@@ -39,3 +40,9 @@ def answer(picture, read):
 
 def answer_to_file(path, read):
     return handwriting.read_page(path, read, READING).text
+
+
+def predict(capsys, folder, *paths):
+    """Exit status, output and errors of --predict; its picture goes to folder/plots."""
+    status = main(["--predict", *map(str, paths), "--plots-dir", str(folder / "plots")])
+    return status, *capsys.readouterr()
