@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
+from scipy.sparse.csgraph import connected_components
 
 from files import UserError
 from model import CLASSES, SIDE
 from picture import FORMATS, find_ink, read_picture, resize
-from pieces import find_digits, grouped, outline
+from pieces import find_digits
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
 FULL_SIZE = 4000  # the same where the digits are small
@@ -86,14 +88,11 @@ def read_pictures(paths, read, reading, folder):
 
 def expand_folders(paths):
     """The paths, with the pictures in a folder, in order of their names, instead of the folder."""
-    from PIL import Image
-
+    format_of = Image.registered_extensions()
     files = []
     for path in map(Path, paths):
-        Image.init()  # fills EXTENSION
         inside = sorted(path.iterdir()) if path.is_dir() else []
-        pictures = [p for p in inside if Image.EXTENSION.get(p.suffix.lower()) in FORMATS]
-        files += pictures or [path]
+        files += [p for p in inside if format_of.get(p.suffix.lower()) in FORMATS] or [path]
     return files
 
 
@@ -102,13 +101,13 @@ def read_page(path, read, reading):
 
     path: a path or a file object. read, reading: as for `read_pictures`.
     """
-    picture, factor, pages = read_picture(path, WORKING_SIZE)
-    page = read_ink(picture, find_ink(picture), read, reading)
-    heights = page.boxes[:, 1] - page.boxes[:, 0]
-    if factor > 1 and (not len(heights) or np.median(heights) < SMALL):
-        picture, _, pages = read_picture(path, FULL_SIZE)
+    for size in (WORKING_SIZE, FULL_SIZE):
+        picture, factor, pages = read_picture(path, size)
         page = read_ink(picture, find_ink(picture), read, reading)
-    page.pages = pages
+        page.pages = pages
+        heights = page.boxes[:, 1] - page.boxes[:, 0]
+        if factor == 1 or (len(heights) and np.median(heights) >= SMALL):
+            break
     return page
 
 
@@ -130,43 +129,40 @@ def read_ink(picture, ink, read, reading):
     is_digit[is_digit] = ~are_marks(boxes[is_digit], probabilities[is_digit])
     left_out = np.vstack([left_out, boxes[~is_digit]])
     boxes, images, probabilities = boxes[is_digit], images[is_digit], probabilities[is_digit]
-    rows = in_rows(boxes)
-    order = np.concatenate([*rows, np.zeros(0, int)])
-    row = np.repeat(np.arange(len(rows)), [len(members) for members in rows])
+    rows = rows_of(boxes)
+    order = np.lexsort((boxes[:, 2:].sum(axis=1), rows))
     boxes, images, probabilities = boxes[order], images[order], probabilities[order]
     texts = digit_texts(probabilities, reading.doubtful_below)
-    text = with_spaces(texts, boxes, row, left_out)
+    text = with_spaces(texts, boxes, rows[order], left_out)
     return Page(picture, boxes, images, probabilities, texts, text, left_out)
 
 
 def are_marks(boxes, probabilities):
     """Which of the things with boxes (n, 4) are punctuation, by their row: (n,) bool.
 
-    A comma is short and low. A slash or a bracket is read as 1 and taller than all the digits.
+    A comma is shorter than the digits. A slash or a bracket is read as 1 and taller than all.
     """
-    top, bottom = boxes[:, 0], boxes[:, 1]
-    height, middle = bottom - top, (top + bottom) / 2
-    marks = np.zeros(len(boxes), bool)
+    heights = boxes[:, 1] - boxes[:, 0]
     is_one = probabilities.argmax(axis=1) == 1
-    for row in in_rows(boxes):
-        others = row[~is_one[row]]
+    is_mark = np.zeros(len(boxes), bool)
+    rows = rows_of(boxes)
+    for row in np.unique(rows):
+        others = heights[(rows == row) & ~is_one]
         if len(others) >= 2:
-            is_short = height[row] < 0.55 * np.median(height[others])
-            is_tall = height[row] > 1.2 * height[others].max()
-            marks[row] |= is_short & (top[row] > np.median(middle[others]))
-            marks[row] |= is_tall & is_one[row]
-    return marks
+            is_comma = heights < 0.55 * np.median(others)
+            is_slash = is_one & (heights > 1.2 * others.max())
+            is_mark |= (rows == row) & (is_comma | is_slash)
+    return is_mark
 
 
-def in_rows(boxes):
-    """The rows of digits with boxes (n, 4), from above: indices of their digits from the left."""
-    if not len(boxes):
-        return []
+def rows_of(boxes):
+    """The row of each of the digits with boxes (n, 4), counted from above: (n,) integers."""
     top, bottom = boxes.T[:2, :, None]
     overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
-    rows = grouped(overlap >= 0.5 * np.minimum(bottom - top, (bottom - top).T))
-    rows.sort(key=lambda row: boxes[row, 0].mean())
-    return [row[np.argsort(boxes[row, 2:].sum(axis=1))] for row in rows]
+    is_beside = overlap >= 0.5 * np.minimum(bottom - top, (bottom - top).T)
+    number, row = connected_components(is_beside, directed=False)
+    tops = [boxes[row == n, 0].mean() for n in range(number)]
+    return np.argsort(np.argsort(tops))[row]
 
 
 def with_spaces(texts, boxes, rows, left_out):
@@ -178,7 +174,7 @@ def with_spaces(texts, boxes, rows, left_out):
     y, x = left_out[:, :2].mean(axis=1), left_out[:, 2:].mean(axis=1)
     for right in range(1, len(texts)):
         pair = boxes[right - 1 : right + 1]
-        top, bottom, *_ = outline(pair)
+        top, bottom = pair[:, 0].min(), pair[:, 1].max()
         start, stop = pair[:, 2:].mean(axis=1)
         reach = 0.3 * (bottom - top)  # a comma hangs below the row
         between = (start < x) & (x < stop) & (top < y + reach) & (y - reach < bottom)
@@ -193,12 +189,12 @@ def digit_texts(probabilities, doubtful_below):
 
     A digit less probable than doubtful_below has a ? beside it.
     """
-    doubts = np.where(probabilities.max(axis=1) < doubtful_below, "?", "")
-    return [f"{digit}{doubt}" for digit, doubt in zip(probabilities.argmax(axis=1), doubts)]
+    answers, sure = probabilities.argmax(axis=1), probabilities.max(axis=1) >= doubtful_below
+    return [str(digit) if is_sure else f"{digit}?" for digit, is_sure in zip(answers, sure)]
 
 
 def cut(ink, whole, read):
-    """Cut a blob that the network refuses into digits, if these are more probable than the whole.
+    """Cut a blob into two or more digits, if these are more probable than the whole.
 
     ink: (height, width) float32. whole: the blob's box, its image and probabilities. Returns a
     list of the same for each part, or for the whole. The probabilities of a part are multiplied
@@ -208,36 +204,35 @@ def cut(ink, whole, read):
     if not NARROWEST_BLOB * height <= width <= WIDEST_BLOB * height:
         return [whole]
     seams = cheapest_paths(ink)
-    columns = np.arange(width)
+    last = len(seams) - 1
     parts = {}  # by the numbers of the seams on their left and right
-    for left, right in itertools.combinations(range(len(seams)), 2):
-        if seams[right].mean() - seams[left].mean() < WIDEST_PART * height:
+    for left, right in itertools.combinations(range(last + 1), 2):
+        is_narrow = seams[right].mean() - seams[left].mean() < WIDEST_PART * height
+        if is_narrow and (left, right) != (0, last):
+            columns = np.arange(width)
             inside = (seams[left][:, None] <= columns) & (columns < seams[right][:, None])
-            rows = np.flatnonzero(((ink > 0.5) & inside).any(axis=1))
-            if len(rows) and np.ptp(rows) >= LOWEST_PART * height:
-                parts[left, right] = np.where(inside, ink, 0)
-    images = np.array([normalise(part) for part in parts.values()]).reshape(-1, SIDE, SIDE)
-    answers = dict(zip(parts, zip(images.astype(np.uint8), read(images.astype(np.uint8)))))
-    best = {0: (1, [])}  # the most probable parts up to each seam
-    for right in range(1, len(seams)):
+            part = np.where(inside, ink, 0)
+            if (part > 0.5).any() and np.ptp(box_of(part)[:2]) > LOWEST_PART * height:
+                parts[left, right] = part
+    if not parts:
+        return [whole]
+    images = np.array([normalise(part) for part in parts.values()])
+    answers = dict(zip(parts, zip(images, read(images))))
+    best = [(1, [])]  # the probability of the most probable parts up to each seam, and these
+    for right in range(1, last + 1):
         ways = [
             (best[left][0] * answers[left, right][1].max(), [*best[left][1], (left, right)])
             for left in range(right)
-            if left in best and (left, right) in answers and (left, right) != (0, len(seams) - 1)
+            if (left, right) in answers
         ]
-        if ways:
-            best[right] = max(ways)
-    product, way = best.get(len(seams) - 1, (0, []))
-    read_as = {answers[part][1].argmax() for part in way}
-    if product <= whole[2].max() or read_as == {1}:  # 1s that seem to touch are an H or M
-        return [whole]
-    y, x = np.nonzero(ink > 0.5)
-    top, left = whole[0][0] - y.min(), whole[0][2] - x.min()
+        best.append(max(ways, default=(0, [])))
+    product, way = best[last]
+    if product <= whole[2].max() or {answers[part][1].argmax() for part in way} == {1}:
+        return [whole]  # 1s that seem to touch are an H or M
     found = []
     for part in way:
         image, probabilities = answers[part]
-        y, x = np.nonzero(parts[part] > 0.5)
-        box = [top + y.min(), top + y.max() + 1, left + x.min(), left + x.max() + 1]
+        box = whole[0] + box_of(parts[part]) - box_of(ink)
         found.append((box, image, probabilities * product / probabilities.max()))
     return found
 
@@ -269,6 +264,12 @@ def cheapest_paths(ink):
     return paths
 
 
+def box_of(ink):
+    """The box around the strokes in ink (height, width): top, bottom, left, right, (4,)."""
+    y, x = np.nonzero(ink > 0.5)
+    return np.array([y.min(), y.max() + 1, x.min(), x.max() + 1])
+
+
 def normalise(ink):
     """Make the ink of one digit an image as MNIST's are: (28, 28) uint8.
 
@@ -278,8 +279,7 @@ def normalise(ink):
     Gradient-Based Learning Applied to Document Recognition, 1998, section III-A). In all
     of MNIST's images, the centre of mass is within half a pixel of the centre of pixel (14, 14).
     """
-    rows, columns = (np.flatnonzero((ink > 0.5).any(axis=axis)) for axis in (1, 0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    top, bottom, left, right = box_of(ink)
     side = max(bottom - top, right - left)
     ink = np.pad(np.clip(ink, 0, 1), side)  # the square may reach out of the picture
     y, x = (top + bottom + side) / 2, (left + right + side) / 2
