@@ -9,15 +9,14 @@ strokes, and its label. Its arguments are MNIST's training images and labels, an
 numpy.random.Generator.
 """
 
-import functools
-import string
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from handwriting import normalise
+from handwriting import box_of, normalise
 from model import NO_DIGIT
 from picture import resize
 
@@ -27,9 +26,8 @@ TYPEFACES = [f"DejaVuSans{width}{style}" for width in ("", "Mono") for style in 
 TYPEFACES += ["cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"]
 FOLDER = Path(matplotlib.get_data_path(), "fonts", "ttf")
 TYPEFACES = [name for name in TYPEFACES if (FOLDER / f"{name}.ttf").exists()]  # cmti10 since 3.11
-LIKE_DIGITS = "OoQDIlSsZzBbGgqYy|/\\!()[]{}"  # not told from digits once they are normalised
-FLAT = "'`\"-_.,:;~^="  # never found as a digit on a page
-SYMBOLS = sorted(set(string.ascii_letters + string.punctuation) - set(LIKE_DIGITS + FLAT))
+# Without those that look like digits once normalised, such as O, and flat ones, such as -.
+SYMBOLS = list("#$%&*+<>?@ACEFHJKLMNPRTUVWXacdefhijkmnprtuvwx")
 
 # Digits as they are written outside MNIST: the points "x,y" of each stroke, in a square of 100 x
 # 100 with y downwards.
@@ -118,11 +116,11 @@ def touching(images, labels, random_generator):
 
 def part(images, labels, random_generator):
     """The left or right part of a digit, but never one as narrow as a 1."""
-    height = width = 0
-    while width <= 0.45 * height:
+    while True:
         ink = cut(images, labels, random_generator)
-        height, width = (np.ptp(np.flatnonzero((ink > 0.5).any(axis=axis))) for axis in (1, 0))
-    return ink, NO_DIGIT
+        top, bottom, left, right = box_of(ink)
+        if right - left - 1 > 0.45 * (bottom - top - 1):
+            return ink, NO_DIGIT
 
 
 def digit_and_part(images, labels, random_generator):
@@ -135,43 +133,40 @@ def digit_and_part(images, labels, random_generator):
 
 def cut(images, labels, random_generator):
     """The left or right part of a digit other than 1: 30 to 50 % of its width, (28, 28)."""
-    while True:
+    ink, label = pick(images, labels, random_generator)
+    while label == 1:
         ink, label = pick(images, labels, random_generator)
-        if label == 1:
-            continue
-        columns = np.flatnonzero((ink > 0.5).any(axis=0))
-        keep_left, share = random_generator.random() < 0.5, random_generator.uniform(0.3, 0.5)
-        position = columns[0] + (share if keep_left else 1 - share) * (columns[-1] + 1 - columns[0])
-        rows, columns = np.indices(ink.shape)
-        is_left = columns + random_generator.uniform(-0.3, 0.3) * (rows - 13.5) < position
-        kept = np.where(is_left == keep_left, ink, 0)
-        if (kept > 0.5).any():  # a cut that slants as the digit does may leave nothing
-            return kept
+    *_, left, right = box_of(ink)
+    keep_left, share = random_generator.random() < 0.5, random_generator.uniform(0.3, 0.5)
+    position = left + (share if keep_left else 1 - share) * (right - left)
+    rows, columns = np.indices(ink.shape)
+    is_left = columns + random_generator.uniform(-0.3, 0.3) * (rows - 13.5) < position
+    kept = np.where(is_left == keep_left, ink, 0)
+    # a cut that slants as the digit does may leave nothing
+    return kept if (kept > 0.5).any() else cut(images, labels, random_generator)
 
 
 def beside(left, right, random_generator):
     """Two inks, (28, width) each, in one; the right one is moved left until their strokes touch."""
     size = random_generator.integers(22, 34)
     right = resize(right, (size, size))
-    height = len(left) + 8
-    top = np.clip((height - size) // 2 + random_generator.integers(-3, 4), 0, height - size)
+    room = len(left) + 8 - size
+    top = np.clip(room // 2 + random_generator.integers(-3, 4), 0, room)
     left = np.pad(left, ((4, 4), (0, 0)))
-    right = np.pad(right, ((top, height - size - top), (0, 0)))
-    is_left, is_right = left > 0.5, right > 0.5
+    right = np.pad(right, ((top, room - top), (0, 0)))
     # in each row, where the left one ends and the right one starts
-    end = np.where(is_left.any(axis=1), left.shape[1] - is_left[:, ::-1].argmax(axis=1), -99)
-    start = np.where(is_right.any(axis=1), is_right.argmax(axis=1), 99)
+    end = ((left > 0.5) * np.arange(1, left.shape[1] + 1)).max(axis=1)
+    start = np.where((right > 0.5).any(axis=1), (right > 0.5).argmax(axis=1), 99)
     shift = (ndimage.maximum_filter1d(end, 3) - start).max() - random_generator.integers(0, 3)
     shift = max(shift, 0)
-    both = np.pad(left, ((0, 0), (0, max(0, shift + size - left.shape[1]))))
-    np.maximum(both[:, shift : shift + size], right, out=both[:, shift : shift + size])
-    return both
+    width = max(left.shape[1], shift + size)
+    left = np.pad(left, ((0, 0), (0, width - left.shape[1])))
+    right = np.pad(right, ((0, 0), (shift, width - shift - size)))
+    return np.maximum(left, right)
 
 
 def drawn(strokes, random_generator):
     """Strokes, each (n, 2) points x and y in a unit square, drawn by a shaky pen: (128, 128)."""
-    from PIL import Image, ImageDraw
-
     image = Image.new("L", (128, 128))
     pen = ImageDraw.Draw(image)
     width = int(random_generator.integers(5, 16))
@@ -189,23 +184,14 @@ def drawn(strokes, random_generator):
 
 def printed(typeface, text, random_generator):
     """A character, its strokes thickened, its width and slant changed at random: (160, 160)."""
-    from PIL import Image, ImageDraw
-
+    font = ImageFont.truetype(str(FOLDER / f"{typeface}.ttf"), 80)
     image = Image.new("L", (160, 160))
     options = {"stroke_width": int(random_generator.integers(0, 5)), "anchor": "mm"}
-    ImageDraw.Draw(image).text((80, 80), text, 255, font(typeface), **options)
+    ImageDraw.Draw(image).text((80, 80), text, 255, font, **options)
     slant, width = random_generator.uniform([-0.2, 0.8], [0.2, 1.4])
     matrix = (width, slant, 80 - 80 * (width + slant), 0, 1, 0)
     image = image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
     return np.asarray(image, np.float32) / 255
-
-
-@functools.cache
-def font(typeface):
-    """One of matplotlib's typefaces, by the name of its file, 80 pixels high."""
-    from PIL import ImageFont
-
-    return ImageFont.truetype(str(FOLDER / f"{typeface}.ttf"), 80)
 
 
 def softened(ink, random_generator):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 import beyond_mnist
 from beyond_mnist import KINDS, extra_images, printed_digit
@@ -46,9 +46,10 @@ def test_typefaces_for_tests_are_kept_out_of_training():
 def test_printed_digits_are_those_of_their_labels(few):
     """The closest digit of DejaVu Sans, undistorted, is mostly the one that the label names."""
     random_generator, plain, right = np.random.default_rng(0), [], []
+    font = ImageFont.truetype(str(beyond_mnist.FOLDER / "DejaVuSans.ttf"), 80)
     for digit in range(10):
         image = Image.new("L", (160, 160))
-        ImageDraw.Draw(image).text((50, 30), str(digit), 255, beyond_mnist.font("DejaVuSans"))
+        ImageDraw.Draw(image).text((50, 30), str(digit), 255, font)
         plain.append(normalise(np.asarray(image, np.float32) / 255))
     plain = preprocess(np.array(plain), deskew=True)
     for _ in range(200):
