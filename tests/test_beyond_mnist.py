@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
 
 import beyond_mnist
-from beyond_mnist import KINDS, extra_images, printed_digit
-from data_preprocessing import preprocess
+from beyond_mnist import KINDS, drawn_digit, extra_images, printed_digit, with_another_pen
 from handwriting import normalise
 from model import CLASSES, NO_DIGIT, TARGETS, score
 from train import train
@@ -43,29 +41,12 @@ def test_typefaces_for_tests_are_kept_out_of_training():
     assert not [face for face in beyond_mnist.TYPEFACES if face.startswith(("DejaVuSerif", "STIX"))]
 
 
-def test_printed_digits_are_those_of_their_labels(few):
-    """The closest digit of DejaVu Sans, undistorted, is mostly the one that the label names."""
-    random_generator, plain, right = np.random.default_rng(0), [], []
-    font = ImageFont.truetype(str(beyond_mnist.FOLDER / "DejaVuSans.ttf"), 80)
-    for digit in range(10):
-        image = Image.new("L", (160, 160))
-        ImageDraw.Draw(image).text((50, 30), str(digit), 255, font)
-        plain.append(normalise(np.asarray(image, np.float32) / 255))
-    plain = preprocess(np.array(plain), deskew=True)
-    for _ in range(200):
-        ink, label = printed_digit(*few, random_generator)
-        X = preprocess(normalise(ink)[None], deskew=True)
-        right.append(np.square(plain - X).sum(axis=1).argmin() == label)
-    assert np.mean(right) > 0.8
-
-
-def test_a_flagged_1_has_more_ink_near_its_top_than_near_its_foot(few, monkeypatch):
-    styles = [style for style in beyond_mnist.DRAWN_DIGITS if style[0] == 1 and len(style[1]) == 1]
-    monkeypatch.setattr(beyond_mnist, "DRAWN_DIGITS", styles)
+@pytest.mark.parametrize("make", [drawn_digit, printed_digit, with_another_pen])
+def test_digits_are_those_of_their_labels(few, read, make):
     random_generator = np.random.default_rng(0)
-    drawn = [normalise(beyond_mnist.drawn_digit(*few, random_generator)[0]) for _ in range(100)]
-    ink = np.array([image[image.any(axis=1)].mean(axis=1)[[3, -4]] for image in drawn])
-    assert (ink[:, 0] > 1.2 * ink[:, 1]).mean() > 0.9
+    inks, labels = zip(*(make(*few, random_generator) for _ in range(200)))
+    images = np.array([normalise(ink) for ink in inks])
+    assert (read(images).argmax(axis=1) == labels).mean() > 0.95
 
 
 def test_touching_digits_leave_no_gap(few):
