@@ -28,7 +28,7 @@ WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture i
 FULL_SIZE = 4000  # the same where the digits are small
 SMALL = 24  # pixels; if digits are shorter, the picture is read again at FULL_SIZE
 # in heights of a blob that is cut:
-PLACE_DISTANCE = 0.08  # between the places where it may be cut
+PLACE_DISTANCE = 0.06  # between the places where it may be cut
 WIDEST_PART = 1.4  # of a part
 LOWEST_PART = 0.6  # height of a part, at least
 NARROWEST_BLOB, WIDEST_BLOB = 0.7, 8  # others are not cut; it would take seconds
@@ -140,16 +140,16 @@ def read_ink(picture, ink, read, reading):
 def are_marks(boxes, probabilities):
     """Which of the things with boxes (n, 4) are punctuation, by their row: (n,) bool.
 
-    A comma is shorter than the digits. A slash or a bracket is read as 1 and taller than all.
+    A comma is smaller than the digits. A slash or a bracket is read as 1 and taller than all.
     """
-    heights = boxes[:, 1] - boxes[:, 0]
+    heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     is_one = probabilities.argmax(axis=1) == 1
     is_mark = np.zeros(len(boxes), bool)
     rows = rows_of(boxes)
     for row in np.unique(rows):
         others = heights[(rows == row) & ~is_one]
         if len(others) >= 2:
-            is_comma = heights < 0.55 * np.median(others)
+            is_comma = np.maximum(heights, widths) < 0.55 * np.median(others)
             is_slash = is_one & (heights > 1.2 * others.max())
             is_mark |= (rows == row) & (is_comma | is_slash)
     return is_mark
@@ -203,14 +203,14 @@ def cut(ink, whole, read):
     height, width = ink.shape
     if not NARROWEST_BLOB * height <= width <= WIDEST_BLOB * height:
         return [whole]
-    seams = cheapest_paths(ink)
-    last = len(seams) - 1
-    parts = {}  # by the numbers of the seams on their left and right
+    lines = cheapest_lines(ink)
+    last = len(lines) - 1
+    parts = {}  # by the numbers of the lines on their left and right
     for left, right in itertools.combinations(range(last + 1), 2):
-        is_narrow = seams[right].mean() - seams[left].mean() < WIDEST_PART * height
+        is_narrow = lines[right].mean() - lines[left].mean() < WIDEST_PART * height
         if is_narrow and (left, right) != (0, last):
             columns = np.arange(width)
-            inside = (seams[left][:, None] <= columns) & (columns < seams[right][:, None])
+            inside = (lines[left][:, None] <= columns) & (columns < lines[right][:, None])
             part = np.where(inside, ink, 0)
             if (part > 0.5).any() and np.ptp(box_of(part)[:2]) > LOWEST_PART * height:
                 parts[left, right] = part
@@ -218,7 +218,7 @@ def cut(ink, whole, read):
         return [whole]
     images = np.array([normalise(part) for part in parts.values()])
     answers = dict(zip(parts, zip(images, read(images))))
-    best = [(1, [])]  # the probability of the most probable parts up to each seam, and these
+    best = [(1, [])]  # the probability of the most probable parts up to each line, and these
     for right in range(1, last + 1):
         ways = [
             (best[left][0] * answers[left, right][1].max(), [*best[left][1], (left, right)])
@@ -237,31 +237,22 @@ def cut(ink, whole, read):
     return found
 
 
-def cheapest_paths(ink):
-    """Paths from the top to the bottom of ink (height, width) that cross little of it.
+def cheapest_lines(ink):
+    """Lines from the top to the bottom of ink (height, width) that cross little of it.
 
-    Returns their columns, (n, height), from the left edge to the right one. The places where it may
-    be cut are PLACE_DISTANCE apart; each path stays within that distance of one.
+    Returns their columns, (n, height), from the left edge to the right one. Halfway down they are
+    PLACE_DISTANCE apart; at each place it is the cheapest of several slants.
     """
     height, width = ink.shape
     number = max(2, round(width / height / PLACE_DISTANCE))
-    reach = round(PLACE_DISTANCE * height)
-    places = np.arange(1, number) * width // number
-    columns = np.clip(places[:, None] + np.arange(-reach, reach + 1), 0, width - 1)
-    cost = ink[:, columns] + 0.01  # a straight path if there is no ink
-    total, steps = cost[0], np.zeros(cost.shape, int)
-    for row in range(1, height):
-        beside = np.pad(total, ((0, 0), (1, 1)), constant_values=np.inf)
-        options = np.stack([beside[:, 1:-1], beside[:, :-2], beside[:, 2:]])
-        steps[row] = np.array([0, -1, 1])[options.argmin(axis=0)]
-        total = options.min(axis=0) + cost[row]
-    paths = np.zeros((number + 1, height), int)
-    paths[-1] = width
-    path, at = np.arange(number - 1), total.argmin(axis=1)
-    for row in reversed(range(height)):
-        paths[1:-1, row] = columns[path, at]
-        at = at + steps[row, path, at]
-    return paths
+    middles = np.arange(1, number) * width / number
+    slants = np.array(sorted(np.linspace(-0.4, 0.4, 17), key=abs))  # straight if all are free
+    rows = np.arange(height)
+    columns = middles[:, None, None] + slants[:, None] * (rows - height / 2)
+    columns = np.clip(np.rint(columns), 0, width - 1).astype(int)
+    cheapest = ink[rows, columns].sum(axis=2).argmin(axis=1)
+    lines = columns[np.arange(number - 1), cheapest]
+    return np.vstack([np.zeros(height, int), lines, np.full(height, width)])
 
 
 def box_of(ink):

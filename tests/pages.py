@@ -22,9 +22,14 @@ def page(images, scale=4, margin=30, paper=0.9, ink=0.15):
     return paper + (ink - paper) * np.pad(row, margin)
 
 
+def as_image(picture):
+    """A picture from 0 to 1 as a Pillow image."""
+    return Image.fromarray(np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8))
+
+
 def save(path, picture, **options):
     """Save a picture from 0 to 1 in the format that the name of the path says."""
-    Image.fromarray(np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)).save(path, **options)
+    as_image(picture).save(path, **options)
     return path
 
 

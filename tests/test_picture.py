@@ -6,7 +6,7 @@ import resource
 import numpy as np
 import pytest
 from conftest import assert_one_line_error, run_main
-from pages import READING, answer, answer_to_file, page, predict, save
+from pages import READING, answer, answer_to_file, as_image, page, predict, save
 from PIL import Image
 from scipy import ndimage
 
@@ -15,10 +15,10 @@ import handwriting
 
 def picture_files(picture):
     """The picture in every mode and format: names, images and options for saving these."""
-    grey = Image.fromarray(np.rint(255 * picture).astype(np.uint8))
+    grey = as_image(picture)
     deep = Image.fromarray(np.rint(65535 * picture).astype(np.uint16))
     rgb = Image.merge("RGB", (grey, grey.point(lambda v: v * 0.8), grey.point(lambda v: v * 0.6)))
-    opacity = Image.fromarray(np.rint(255 * (0.9 - picture) / 0.75).clip(0, 255).astype(np.uint8))
+    opacity = as_image((0.9 - picture) / 0.75)
     white, black = (Image.new("L", grey.size, colour) for colour in (255, 0))
     holed = rgb.convert("RGBA")
     holed.paste((0, 0, 0, 0), (0, 0, 20, 40))
