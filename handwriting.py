@@ -171,14 +171,13 @@ def with_spaces(texts, boxes, rows, left_out):
     texts, boxes: of the digits in reading order. rows: the row (n,) of each. left_out: (m, 4).
     """
     answer = "".join(texts[:1])
-    y, x = left_out[:, :2].mean(axis=1), left_out[:, 2:].mean(axis=1)
+    x = left_out[:, 2:].mean(axis=1)
     for right in range(1, len(texts)):
         pair = boxes[right - 1 : right + 1]
-        top, bottom = pair[:, 0].min(), pair[:, 1].max()
         start, stop = pair[:, 2:].mean(axis=1)
-        reach = 0.3 * (bottom - top)  # a comma hangs below the row
-        between = (start < x) & (x < stop) & (top < y + reach) & (y - reach < bottom)
-        if between.any() or rows[right] != rows[right - 1]:
+        is_between = (start < x) & (x < stop)
+        is_between &= (left_out[:, 0] < pair[:, 1].max()) & (pair[:, 0].min() < left_out[:, 1])
+        if is_between.any() or rows[right] != rows[right - 1]:
             answer += " "
         answer += texts[right]
     return answer
@@ -204,12 +203,11 @@ def cut(ink, whole, read):
     if not NARROWEST_BLOB * height <= width <= WIDEST_BLOB * height:
         return [whole]
     lines = cheapest_lines(ink)
-    last = len(lines) - 1
+    last, columns = len(lines) - 1, np.arange(width)
     parts = {}  # by the numbers of the lines on their left and right
     for left, right in itertools.combinations(range(last + 1), 2):
         is_narrow = lines[right].mean() - lines[left].mean() < WIDEST_PART * height
         if is_narrow and (left, right) != (0, last):
-            columns = np.arange(width)
             inside = (lines[left][:, None] <= columns) & (columns < lines[right][:, None])
             part = np.where(inside, ink, 0)
             if (part > 0.5).any() and np.ptp(box_of(part)[:2]) > LOWEST_PART * height:

@@ -8,6 +8,7 @@ from files import UserError
 from picture import FAINTEST_INK, paper_of
 
 MOST_DIGITS = 100
+SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 
@@ -143,7 +144,7 @@ def without_specks(labels):
     is_stripe = (heights == labels.shape[0]) & (heights > 4 * widths)
     is_stripe |= (widths == labels.shape[1]) & (widths > 4 * heights)
     keep = (np.max(contact, axis=0) < 0.8 * sizes) & ~is_stripe
-    keep &= sizes >= max(5, 0.1 * sizes[keep].max(initial=0))
+    keep &= sizes >= max(SMALLEST_PIECE, 0.1 * sizes[keep].max(initial=0))
     if keep.sum() > 10 * MOST_DIGITS:
         raise UserError(f"{keep.sum():,} blobs; at most {MOST_DIGITS} digits are read")
     return np.append(0, np.where(keep, keep.cumsum(), 0))[labels]
