@@ -3,8 +3,6 @@
 Where matplotlib can't open one, the same figure is shown on a page in the browser.
 """
 
-import asyncio
-import contextlib
 import itertools
 import os
 import socket
@@ -12,6 +10,7 @@ import time
 
 import numpy as np
 from matplotlib.transforms import Bbox
+from PIL import Image, ImageDraw, ImageOps
 
 from data_preprocessing import preprocess
 from explanation import ReadingFigure
@@ -20,17 +19,14 @@ from handwriting import normalise
 from plots import plt
 from utils import softmax
 
-SIDE = 280  # pixels of the square to draw in
-PEN = 10  # radius of the pen in pixels, such that strokes come out as thick as MNIST's
+SIDE = 560  # pixels of the square to draw in
+PEN = 20  # radius of the pen in pixels, such that strokes come out as thick as MNIST's
 REFRESH = 0.05  # seconds, at least, between two answers of the network during a stroke
 HINT = "c  clear      u  undo      s  save      q  quit"
-FIRST_PORT = 8988
 PAGE = """<!DOCTYPE html>
 <title>Draw a digit</title>
-<link rel="icon" href="data:,">
 <style>.ui-dialog-titlebar, .mpl-toolbar { display: none }</style>
 <body><script src="js/mpl.js"></script><script>
-mpl.toolbar_items = [];
 const socket = new WebSocket(`ws://${location.host}/1/ws`);
 new mpl.figure(1, socket, null, document.body);
 socket.onclose = () => document.body.append("The program has ended.");
@@ -46,72 +42,51 @@ def open_window(network, settings, left_out_below, folder):
     UserError if neither a window nor a page can be opened.
     """
     window = DrawingWindow(network, settings, left_out_below, folder)
-    if window.canvas.required_interactive_framework:  # there are a toolkit and a display
-        plt.show()
-        return 0
-    plt.close("all")
-    try:
-        plt.switch_backend("webagg")
-    except (ImportError, RuntimeError):
-        raise UserError(
-            "--draw needs a display and a toolkit that matplotlib knows, such as Tk (Debian's "
-            "python3-tk), or, to draw in a browser, tornado (pip install tornado)"
-        ) from None
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(DrawingWindow(network, settings, left_out_below, folder)))
+    if not window.canvas.required_interactive_framework:  # there is no toolkit or no display
+        plt.close(window.figure)
+        try:
+            plt.switch_backend("webagg")
+        except (ImportError, RuntimeError):
+            raise UserError(
+                "--draw needs a display and a toolkit that matplotlib knows, such as Tk (Debian's "
+                "python3-tk), or, to draw in a browser, tornado (pip install tornado)"
+            ) from None
+        window = DrawingWindow(network, settings, left_out_below, folder)
+        prepare_page(window)
+    plt.show()
     return 0
 
 
-async def serve(window):
-    """Serve the window as a page, to browsers on this machine alone, until q is pressed."""
-    import tornado.web
+def prepare_page(window):
+    """Make matplotlib's web server serve the window as a page, until q or Ctrl-C is pressed."""
     from matplotlib.backends.backend_webagg import WebAggApplication
+    from tornado.ioloop import IOLoop
 
-    class Page(tornado.web.RequestHandler):
-        def get(self):
-            self.write(PAGE)
-
-    canvas, send, closed = window.canvas, window.canvas.blit, asyncio.Event()
-    drawn = None
-
-    def send_frame(event):
-        nonlocal drawn
-        if drawn is canvas.get_renderer():
-            send()
-        else:  # the first frame, or the first in this size
-            drawn = canvas.get_renderer()
-            canvas.draw()
-
-    canvas.handle_draw = send_frame
-    canvas.blit = lambda area: canvas.draw_idle()  # the browser asks for a frame when it is ready
-    window.close = closed.set
-    application = tornado.web.Application()
-    sockets = ("/([0-9]+)/ws", WebAggApplication.WebSocket)
-    handlers = [("/", Page), ("/js/mpl.js", WebAggApplication.MplJs), sockets]
-    application.add_handlers(r"127\.0\.0\.1|localhost", handlers)
-    for port in range(FIRST_PORT, FIRST_PORT + 100):
-        with contextlib.suppress(OSError):  # the port is taken
-            application.listen(port, "127.0.0.1")
-            break
-    else:
-        raise UserError(f"--draw: no port from {FIRST_PORT} to {port} is free")
+    plt.rcParams["webagg.open_in_browser"] = False  # matplotlib prints the address instead
+    WebAggApplication.AllFiguresPage.get = lambda handler: handler.write(PAGE)
+    WebAggApplication.initialize()
     if "SSH_CONNECTION" in os.environ:
+        port = WebAggApplication.port
         print(f"Forward the port: ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
-    print(f"Draw at http://127.0.0.1:{port} in a browser; Ctrl-C ends the program.", flush=True)
-    await closed.wait()
+    canvas = window.canvas
+    send_frame = canvas.blit
+    canvas.blit = lambda area: canvas.draw_idle()  # the browser asks for a frame when it is ready
+    canvas.handle_draw = lambda event: send_frame()  # all is drawn already
+    canvas.mpl_connect("resize_event", lambda event: canvas.draw())
+    window.close = IOLoop.current().stop
 
 
 class DrawingWindow:
     """The window: the figure, with a pen that draws on its paper.
 
-    ink: (SIDE, SIDE) float32, the drawing, 0 paper and 1 ink. layers: its forward pass, as
+    ink: the drawing, SIDE x SIDE pixels from 0 (paper) to 255 (ink). layers: its forward pass, as
     MultilayerPerceptron.forward returns it, and probabilities: (10,), all 0 while nothing is drawn.
     """
 
     def __init__(self, network, settings, left_out_below, folder):
         self.network, self.settings = network, settings
         self.left_out_below, self.folder = left_out_below, folder
-        self.ink = np.zeros((SIDE, SIDE), np.float32)
+        self.ink = Image.new("L", (SIDE, SIDE))
         self.before = []  # the drawing before each stroke
         self.pen_at = None  # where the pen touches the paper
         self.asked_at = 0.0  # when the network was last asked, in seconds
@@ -124,13 +99,14 @@ class DrawingWindow:
         self.pen = self.paper.plot([], "k", solid_capstyle="round", animated=True)[0]
         self.close = lambda: plt.close(self.figure)
         self.canvas = self.figure.canvas
-        if self.canvas.manager:  # its keys: s would open a dialogue, c go back in the zoom
-            self.canvas.mpl_disconnect(self.canvas.manager.key_press_handler_id)
+        # matplotlib's own keys: s would open a dialogue, c go back in the zoom
+        self.canvas.mpl_disconnect(self.canvas.manager.key_press_handler_id)
         self.canvas.mpl_connect("button_press_event", self.press)
         self.canvas.mpl_connect("motion_notify_event", self.move)
         self.canvas.mpl_connect("button_release_event", self.release)
         self.canvas.mpl_connect("figure_leave_event", self.release)  # a page misses what follows
         self.canvas.mpl_connect("key_press_event", self.key)
+        self.canvas.draw()
         self.update()
 
     def press(self, event):
@@ -155,10 +131,10 @@ class DrawingWindow:
         self.draw_line(self.pen_at or here, here)
         self.pen_at = here
         if self.stale:
-            self.redraw(self.stale.pop())
+            self.picture.redraw(self.stale.pop())
         elif time.monotonic() >= self.asked_at + REFRESH:
             self.ask()
-            self.stale = [axes for axes in self.picture.panels if axes is not self.paper]
+            self.stale = self.picture.panels[1:]
 
     def release(self, event):
         """Lift the pen."""
@@ -173,10 +149,10 @@ class DrawingWindow:
         if event.key == "q":
             return self.close()
         if event.key == "c":
-            self.before.append(self.ink.copy())
-            self.ink[:] = 0
+            self.before.append(self.ink)
+            self.ink = Image.new("L", (SIDE, SIDE))
         elif event.key in ("u", "ctrl+z") and self.before:
-            self.ink[:] = self.before.pop()
+            self.ink = self.before.pop()
         else:
             return
         self.pen_at = None
@@ -188,27 +164,27 @@ class DrawingWindow:
         path = next(path for path in paths if not path.exists())
         try:
             with atomic_write(path) as file:
-                plt.imsave(file, self.ink, cmap="gray_r", vmin=0, vmax=1, format="png")
+                ImageOps.invert(self.ink).save(file, "PNG")
             self.update(f"saved in {path.parent.name}/{path.name}")
         except UserError as error:
             self.update(f"error: {error}")
 
     def update(self, message=HINT):
         """Ask the network and show the whole answer, and a message below the drawing."""
-        self.picture.drawing.set_data(1 - self.ink)
+        self.picture.drawing.set_data(1 - np.asarray(self.ink) / 255)
         self.picture.message.set_text(message)
         self.ask()
         self.stale = []
-        for axes in self.picture.panels:
-            self.redraw(axes)
+        for panel in self.picture.panels:
+            self.picture.redraw(panel)
 
     def ask(self):
         """Ask the network what the drawing is, and set its answer in the picture."""
         self.asked_at = time.monotonic()
         self.layers = [np.zeros((1, size)) for size in self.network.layer_sizes]
         self.probabilities, title, digit = np.zeros(10), "", None
-        if (self.ink > 0.5).any():
-            image = normalise(self.ink)[None]
+        if self.ink.getbbox():  # anything is drawn
+            image = normalise(np.asarray(self.ink, np.float32) / 255)[None]
             X = preprocess(image, self.settings.deskew, self.settings.edges)
             self.layers = self.network.forward(X)
             self.probabilities, title = softmax(self.layers[-1])[0], "no digit"
@@ -217,33 +193,14 @@ class DrawingWindow:
                 title = f"The answer: {digit}"
         self.picture.show(self.layers, self.probabilities, title, digit)
 
-    def redraw(self, axes):
-        """Draw one panel again, and nothing else."""
-        self.figure.draw_artist(axes)
-        self.canvas.blit(axes.bbox)
-
     def draw_line(self, start, end):
-        """Draw a line in the drawing and in the window."""
-        add_line(self.ink, start, end)
+        """Draw a line with round ends in the drawing and in the window."""
+        drawing = ImageDraw.Draw(self.ink)
+        drawing.line([start, end], 255, 2 * PEN + 1)
+        for x, y in np.rint((start, end)):
+            drawing.ellipse([x - PEN, y - PEN, x + PEN, y + PEN], 255)
         width = 2 * PEN / SIDE * self.paper.bbox.width  # in pixels of the screen
         self.pen.set(data=list(zip(start, end)), linewidth=width * 72 / self.figure.dpi)
         self.figure.draw_artist(self.pen)
         points = self.paper.transData.transform((start, end))
         self.canvas.blit(Bbox((points.min(axis=0) - width, points.max(axis=0) + width)))
-
-
-def add_line(ink, start, end):
-    """Draw a line of the pen's width, with round ends and soft edges, in place.
-
-    ink: (SIDE, SIDE) float32. start, end: (x, y) in pixels from the upper left corner.
-    """
-    left, top = np.maximum(np.floor(np.minimum(start, end)).astype(int) - PEN - 1, 0)
-    right, bottom = np.floor(np.maximum(start, end)).astype(int) + PEN + 2
-    ink = ink[top:bottom, left:right]
-    y, x = np.ogrid[: ink.shape[0], : ink.shape[1]]
-    x, y = x + left + 0.5 - start[0], y + top + 0.5 - start[1]  # from the start
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    along = (x * dx + y * dy) / max(dx * dx + dy * dy, 1e-9)
-    along = np.clip(along, 0, 1)  # the nearest point of the line, from its start to its end
-    distance = np.hypot(x - along * dx, y - along * dy)
-    np.maximum(ink, np.clip(PEN + 0.5 - distance, 0, 1), out=ink)

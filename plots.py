@@ -23,6 +23,8 @@ if chosen_backend:
 # (Okabe and Ito: Color Universal Design, 2008).
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 
+GAP = 16  # pixels between images with text below
+
 
 def plot_history(history, quantity, held_out):
     """Plot the loss or accuracy on the training and the held-out images, epoch by epoch.
@@ -85,27 +87,32 @@ def plot_predictions(images, labels, probabilities, chosen, title):
 
     images: (n, 28, 28) uint8; labels: (n,); probabilities: (n, 10); chosen: indices of images.
     """
-    chosen, columns, gap = chosen[:25], 5, 16
-    pictures = mosaic(images[chosen], columns, gap)
-    figure, axes = plt.subplots(figsize=(8, 8.4))
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.95)
-    axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-    axes.set_xlim(-gap / 2, pictures.shape[1] - gap / 2)  # the gaps hold two lines of text
+    chosen = chosen[:25]
+    predicted, highest = probabilities[chosen].argmax(axis=1), probabilities[chosen].max(axis=1)
+    answers = list(zip(labels[chosen], predicted, highest))
+    texts = [f"truth {label}, read {digit}\nprobability {p:.1%}" for label, digit, p in answers]
+    colours = [BLUE if label == digit else ORANGE for label, digit, _ in answers]
+    figure, axes = plt.subplots(figsize=(8, 8.4), layout="constrained")
+    add_tiles(axes, images[chosen], texts, colours, columns=5)
     axes.set_title(title)
     axes.axis("off")
-    for place, index in enumerate(chosen):
-        row, column = divmod(place, columns)
-        predicted = probabilities[index].argmax()
-        axes.text(
-            column * (SIDE + gap) + SIDE / 2,
-            row * (SIDE + gap) + SIDE + 1,
-            f"truth {labels[index]}, read {predicted}\n"
-            f"probability {probabilities[index, predicted]:.1%}",
-            color=BLUE if predicted == labels[index] else ORANGE,
-            horizontalalignment="center",
-            verticalalignment="top",
-        )
     return figure
+
+
+def add_tiles(axes, images, texts, colours, columns, left=0, top=0):
+    """Show framed images (n, 28, 28) uint8, row by row, each with up to two lines of text below.
+
+    The axes' units are pixels of the images; left, top: where the first one is.
+    """
+    tiles = mosaic(images, columns, GAP)
+    height, width = tiles.shape
+    extent = (left, left + width, top + height, top)
+    axes.imshow(tiles, "gray_r", vmin=0, vmax=255, interpolation="nearest", extent=extent)
+    for place, (text, colour) in enumerate(zip(texts, colours)):
+        row, column = divmod(place, columns)
+        x, y = left + column * (SIDE + GAP), top + row * (SIDE + GAP)
+        axes.add_patch(plt.Rectangle((x, y), SIDE, SIDE, fill=False, edgecolor=colour))
+        axes.text(x + SIDE / 2, y + SIDE + 1.5, text, color=colour, ha="center", va="top")
 
 
 def plot_weights(W, edges=False):
@@ -117,11 +124,8 @@ def plot_weights(W, edges=False):
     columns = min(shown, 16)
     pictures = mosaic(W.T[:shown].reshape(shown, SIDE, SIDE), columns, gap=2)
     limit = np.percentile(np.abs(W), 99.5)  # a few extreme weights would make the rest pale
-    width = 9.6  # inches of the pictures
-    height = width * pictures.shape[0] / pictures.shape[1]
-    size = (width + 1.4, height + 0.6)
-    figure = plt.figure(figsize=size)
-    axes = figure.add_axes((0.1 / size[0], 0.1 / size[1], width / size[0], height / size[1]))
+    height = 9.6 * pictures.shape[0] / pictures.shape[1]
+    figure, axes = plt.subplots(figsize=(11, height + 0.6), layout="constrained")
     image = axes.imshow(pictures, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.axis("off")
     of_all = "" if shown == W.shape[1] else f" (the first {shown} of {W.shape[1]})"
@@ -129,79 +133,58 @@ def plot_weights(W, edges=False):
     if edges:
         meaning = "edges on blue excite, on red inhibit; each quarter is a direction"
     figure.suptitle(f"Weights of the hidden neurons{of_all}: {meaning}")
-    bar = figure.add_axes((1 - 1.1 / size[0], 0.1, 0.2 / size[0], 0.75))
-    figure.colorbar(image, cax=bar, label="weight", extend="both")
+    figure.colorbar(image, label="weight", extend="both")
     return figure
 
 
 def plot_recognised(answers):
     """Figure of pictures, the digits found in them and what the network made of each digit.
 
-    answers: a list of name and Page, as `read_page` returns it. Digits with a ? are orange, and
-        what is left out is grey.
+    answers: a list of name and Page, as `read_page` returns it. Digits with a ? are orange, with
+        the second most probable digit below. What is left out is grey.
 
     Matplotlib can't save more than 600 inches; the answers from there on are left out.
     """
-    columns = min(6, max(len(page.texts) for _, page in answers))
-    tile_width, tile_height = 40, 60  # in pixels of a digit
-    inch = 28  # pixels of a digit
-    width = 5.2 + columns * tile_width / inch
-    small = {"markersize": 5, "markeredgewidth": 0, "linestyle": "none"}
-    heights = [
-        0.6
-        + max(
-            -(-len(page.texts) // columns) * tile_height / inch,
-            min(4.8 * page.picture.shape[0] / page.picture.shape[1], 6),
-        )
-        for _, page in answers
-    ]
-    shown = int(np.searchsorted(np.cumsum(heights), 600)) or 1
-    figure_height = sum(heights[:shown])
-    figure = plt.Figure(figsize=(width, figure_height))
-    bottom = figure_height
+    inch, margin, left = 40, 8, 210  # the units are pixels of a digit; digits are from left on
+    right = bottom = 0
+    figure = plt.Figure()
+    axes = figure.add_axes((0, 0, 1, 1))
+    for name, page in answers:
+        top = bottom + 24
+        scale = min(190 / page.picture.shape[1], 240 / page.picture.shape[0])
+        height, width = scale * np.array(page.picture.shape)
+        rows = max(round(height / (SIDE + GAP)), -(-len(page.texts) // 10))
+        columns = -(-len(page.texts) // rows)
+        below = top + max(height + margin, rows * (SIDE + GAP))
+        if bottom and below > 600 * inch:
+            break
+        right, bottom = max(right, left + columns * (SIDE + GAP)), below
 
-    for height, (name, page) in zip(heights, answers[:shown]):
-        bottom -= height
-        colours = [ORANGE if text.endswith("?") else BLUE for text in page.texts]
-
-        place = (0.2, bottom + 0.1, 4.8, height - 0.6)  # left, bottom, width, height
-        axes = figure.add_axes(np.divide(place, (width, figure_height, width, figure_height)))
-        extent = (0, page.picture.shape[1], page.picture.shape[0], 0)
-        axes.imshow(page.picture, cmap="gray", vmin=0, vmax=1, extent=extent)
-        plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
-        for y_1, y_2, x_1, x_2 in page.left_out:
-            axes.plot([x_1, x_2, x_2, x_1, x_1], [y_1, y_1, y_2, y_2, y_1], color=GREY)
-        for text, colour, (y_1, y_2, x_1, x_2) in zip(page.texts, colours, page.boxes):
-            axes.plot([x_1, x_2, x_2, x_1, x_1], [y_1, y_1, y_2, y_2, y_1], color=colour)
-            axes.text(x_1, y_1, text, color=colour, va="bottom", weight="bold", bbox=plate)
         name = os.fsencode(Path(name).name).decode(errors="replace")  # in any locale
         title = f"{name}: {page.text}"
         title = title if len(title) <= 50 else title[:49] + "…"
-        axes.set_title(title, loc="left", y=1, pad=14, parse_math=False)
-        axes.set_anchor("NW")
-        axes.axis("off")
+        axes.text(margin, top - 8, title, fontsize="large", parse_math=False)
+        extent = (margin, margin + width, top + height, top)
+        axes.imshow(page.picture, "gray", vmin=0, vmax=1, extent=extent)
+        colours = [ORANGE if text.endswith("?") else BLUE for text in page.texts]
+        boxes = scale * np.vstack([page.boxes, page.left_out]) + [top, top, margin, margin]
+        for (y_1, y_2, x_1, x_2), colour in zip(boxes, colours + [GREY] * len(page.left_out)):
+            frame = plt.Rectangle((x_1, y_1), x_2 - x_1, y_2 - y_1, fill=False, edgecolor=colour)
+            axes.add_patch(frame).set_linewidth(1.5)
+        plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
+        for text, colour, (y, _, x, _) in zip(page.texts, colours, boxes):
+            axes.text(x, y, text, color=colour, va="bottom", weight="bold", bbox=plate)
 
-        place = (5.2, bottom, width - 5.2, height)
-        axes = figure.add_axes(np.divide(place, (width, figure_height, width, figure_height)))
-        axes.axis("off")
-        row, column = np.divmod(np.arange(len(page.texts)), columns)
-        left, top = column * tile_width + 4, row * tile_height + 14
-        zero = top + 42  # where the bars stand
-        # One picture and one set of lines for all digits: hundreds of small ones take seconds.
-        tiles = np.full((round(height * inch), columns * tile_width), np.nan)  # nan: transparent
-        digits = zip(left, top, page.images, page.texts, colours, page.probabilities)
-        for x, y, image, text, colour, p in digits:
-            tiles[y : y + SIDE, x : x + SIDE] = image
-            axes.text(x, y - 1, f"{text}  {p.max():.2f}", color=colour, weight="bold")
-        extent = (0, tiles.shape[1], tiles.shape[0], 0)
-        axes.imshow(tiles, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
-        for label in range(10):
-            x, tip = left + 1.4 + 2.8 * label, zero - 12 * page.probabilities[:, label]
-            axes.vlines(x, zero, tip, colours, linewidth=5.7)
-            axes.plot(x, zero + 2.5, marker=f"${label}$", color="black", **small)
-        axes.hlines(zero, left, left + SIDE, GREY, linewidth=0.8)
-        axes.set_xlim(0, columns * tile_width)
-        axes.set_ylim(height * inch, 0)
+        texts = []
+        for text, probabilities in zip(page.texts, page.probabilities):
+            *_, second, first = probabilities.argsort()
+            texts.append(f"{text}  {probabilities[first]:.2f}")
+            if text.endswith("?"):
+                texts[-1] += f"\nor {second}  {probabilities[second]:.2f}"
+        add_tiles(axes, page.images, texts, colours, columns, left, top)
+    figure.set_size_inches(right / inch, bottom / inch)
+    axes.set(xlim=(0, right), ylim=(bottom, 0))
+    axes.axis("off")
     return figure
 
 
