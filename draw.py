@@ -171,7 +171,7 @@ class DrawingWindow:
 
     def update(self, message=HINT):
         """Ask the network and show the whole answer, and a message below the drawing."""
-        self.picture.drawing.set_data(1 - np.asarray(self.ink) / 255)
+        self.picture.drawing.set_data(1 - self.soft_ink())
         self.picture.message.set_text(message)
         self.ask()
         self.stale = []
@@ -184,7 +184,7 @@ class DrawingWindow:
         self.layers = [np.zeros((1, size)) for size in self.network.layer_sizes]
         self.probabilities, title, digit = np.zeros(10), "", None
         if self.ink.getbbox():  # anything is drawn
-            image = normalise(np.asarray(self.ink, np.float32) / 255)[None]
+            image = normalise(self.soft_ink())[None]
             X = preprocess(image, self.settings.deskew, self.settings.edges)
             self.layers = self.network.forward(X)
             self.probabilities, title = softmax(self.layers[-1])[0], "no digit"
@@ -192,6 +192,10 @@ class DrawingWindow:
                 digit = self.probabilities.argmax()
                 title = f"The answer: {digit}"
         self.picture.show(self.layers, self.probabilities, title, digit)
+
+    def soft_ink(self):
+        """The drawing with soft edges, (SIDE / 2, SIDE / 2) float32 from 0 (paper) to 1 (ink)."""
+        return np.asarray(self.ink.reduce(2), np.float32) / 255
 
     def draw_line(self, start, end):
         """Draw a line with round ends in the drawing and in the window."""

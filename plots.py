@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from files import atomic_write
-from model import SIDE
+from model import CLASSES, SIDE
 
 chosen_backend = os.environ.pop("MPLBACKEND", None)  # a wrong one would stop the import
 import matplotlib.pyplot as plt  # noqa: E402
@@ -63,20 +63,18 @@ def plot_history(history, quantity, held_out):
     return figure
 
 
-def plot_confusion_matrix(confusions):
+def plot_confusion_matrix(labels, predictions):
     """Plot the confusion matrix: colours show the errors, numbers the counts."""
     from sklearn.metrics import ConfusionMatrixDisplay  # slow to import
 
     figure, axes = plt.subplots(figsize=(8, 7))
-    most_errors = (confusions - np.diag(np.diag(confusions))).max()
-    ConfusionMatrixDisplay(confusions).plot(
-        ax=axes,
-        cmap="Blues",
-        colorbar=False,
-        im_kw={"vmin": 0, "vmax": max(2 * most_errors, 1)},  # else the diagonal outshines the rest
+    display = ConfusionMatrixDisplay.from_predictions(
+        labels, predictions, labels=range(CLASSES), ax=axes, cmap="Blues", colorbar=False
     )
-    errors = confusions.sum() - np.trace(confusions)
-    axes.set_title(f"Confusion matrix: {errors:,} errors in {confusions.sum():,} test images")
+    most_errors = display.confusion_matrix[~np.eye(CLASSES, dtype=bool)].max()
+    display.im_.set_clim(0, max(2 * most_errors, 1))  # else the diagonal outshines the rest
+    errors = np.count_nonzero(labels != predictions)
+    axes.set_title(f"Confusion matrix: {errors:,} errors in {len(labels):,} test images")
     axes.set_xlabel("predicted digit")
     axes.set_ylabel("true digit")
     return figure
@@ -111,7 +109,7 @@ def add_tiles(axes, images, texts, colours, columns, left=0, top=0):
     for place, (text, colour) in enumerate(zip(texts, colours)):
         row, column = divmod(place, columns)
         x, y = left + column * (SIDE + GAP), top + row * (SIDE + GAP)
-        axes.add_patch(plt.Rectangle((x, y), SIDE, SIDE, fill=False, edgecolor=colour))
+        add_frame(axes, y, y + SIDE, x, x + SIDE, color=colour)
         axes.text(x + SIDE / 2, y + SIDE + 1.5, text, color=colour, ha="center", va="top")
 
 
@@ -150,30 +148,25 @@ def plot_recognised(answers):
     figure = plt.Figure()
     axes = figure.add_axes((0, 0, 1, 1))
     for name, page in answers:
-        top = bottom + 24
-        scale = min(190 / page.picture.shape[1], 240 / page.picture.shape[0])
-        height, width = scale * np.array(page.picture.shape)
-        rows = max(round(height / (SIDE + GAP)), -(-len(page.texts) // 10))
-        columns = -(-len(page.texts) // rows)
-        below = top + max(height + margin, rows * (SIDE + GAP))
-        if bottom and below > 600 * inch:
+        if bottom > 600 * inch:
             break
-        right, bottom = max(right, left + columns * (SIDE + GAP)), below
-
         name = os.fsencode(Path(name).name).decode(errors="replace")  # in any locale
         title = f"{name}: {page.text}"
         title = title if len(title) <= 50 else title[:49] + "…"
-        axes.text(margin, top - 8, title, fontsize="large", parse_math=False)
+        axes.text(margin, bottom + 16, title, fontsize="large", parse_math=False)
+
+        top = bottom + 24
+        scale = min(190 / page.picture.shape[1], 240 / page.picture.shape[0])
+        height, width = scale * np.array(page.picture.shape)
         extent = (margin, margin + width, top + height, top)
         axes.imshow(page.picture, "gray", vmin=0, vmax=1, extent=extent)
         colours = [ORANGE if text.endswith("?") else BLUE for text in page.texts]
-        boxes = scale * np.vstack([page.boxes, page.left_out]) + [top, top, margin, margin]
-        for (y_1, y_2, x_1, x_2), colour in zip(boxes, colours + [GREY] * len(page.left_out)):
-            frame = plt.Rectangle((x_1, y_1), x_2 - x_1, y_2 - y_1, fill=False, edgecolor=colour)
-            axes.add_patch(frame).set_linewidth(1.5)
-        plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
-        for text, colour, (y, _, x, _) in zip(page.texts, colours, boxes):
-            axes.text(x, y, text, color=colour, va="bottom", weight="bold", bbox=plate)
+        boxes = scale * np.vstack([page.left_out, page.boxes]) + [top, top, margin, margin]
+        nothing = [""] * len(page.left_out)
+        style = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
+        for box, text, colour in zip(boxes, nothing + page.texts, [GREY] * len(nothing) + colours):
+            add_frame(axes, *box, color=colour, linewidth=1.5)
+            axes.text(box[2], box[0], text, color=colour, va="bottom", weight="bold", bbox=style)
 
         texts = []
         for text, probabilities in zip(page.texts, page.probabilities):
@@ -181,11 +174,21 @@ def plot_recognised(answers):
             texts.append(f"{text}  {probabilities[first]:.2f}")
             if text.endswith("?"):
                 texts[-1] += f"\nor {second}  {probabilities[second]:.2f}"
+        rows = max(round(height / (SIDE + GAP)), -(-len(texts) // 10))
+        columns = -(-len(texts) // rows)
         add_tiles(axes, page.images, texts, colours, columns, left, top)
+        right = max(right, left + columns * (SIDE + GAP))
+        bottom = top + max(height + margin, rows * (SIDE + GAP))
     figure.set_size_inches(right / inch, bottom / inch)
     axes.set(xlim=(0, right), ylim=(bottom, 0))
     axes.axis("off")
     return figure
+
+
+def add_frame(axes, top, bottom, left, right, **style):
+    """Draw a rectangle in axes."""
+    corner = (left, top)
+    axes.add_patch(plt.Rectangle(corner, right - left, bottom - top, fill=False, **style))
 
 
 def mosaic(images, columns, gap):

@@ -79,7 +79,7 @@ def test_a_seven_is_read(window):
     picture = window.picture
     assert picture.answer.get_text() == "The answer: 7"
     assert [bar.get_width() for bar in picture.bars] == window.probabilities.tolist()
-    X = draw.preprocess(handwriting.normalise(ink(window))[None], True)
+    X = draw.preprocess(handwriting.normalise(window.soft_ink())[None], True)
     np.testing.assert_array_equal(picture.input.get_array(), X.reshape(28, 28))
     for grid, layer in zip(picture.grids, window.network.forward(X)[1:-1], strict=True):
         brightness = grid.get_array().ravel()[: layer.size]
@@ -168,7 +168,7 @@ def test_undo_clear_save_and_quit(window, read, tmp_path):
     assert window.paper.get_yscale() == "linear"
     reading = SimpleNamespace(doubtful_below=0.7, left_out_below=0.3)
     images = handwriting.read_page(tmp_path / "drawing-1.png", read, reading).images
-    assert np.abs(images[0] - handwriting.normalise(seven).astype(float)).mean() < 8
+    assert np.abs(images[0] - handwriting.normalise(window.soft_ink()).astype(float)).mean() < 8
     window.folder = tmp_path / "drawing-1.png"  # not a folder
     press_keys(window, "s")
     assert window.picture.message.get_text().startswith("error: ")
