@@ -7,7 +7,6 @@ from model import CLASSES, SIDE
 from plots import BLUE, GREY, ORANGE, plt
 from utils import relu_derivative
 
-FRAME = "#bbbbbb"
 NOTHING = np.ones((SIDE, SIDE, 3))  # an empty picture
 NO_TEXT = " "  # keeps its room in the layout
 EXPLANATION = """Each picture shows how a hidden neuron weighs its
@@ -40,17 +39,15 @@ class ReadingFigure:
         for panel in (seen, hidden, answer):
             panel.supylabel("→", rotation=0, fontsize=22, color=GREY)
 
-        self.paper = add_frame(sheet.subplots(), "Draw a digit here")
-        self.drawing = add_image(self.paper, np.ones((side, side)), extent=(0, side, side, 0))
+        self.drawing = add_image(sheet, "Draw a digit here", extent=(0, side, side, 0))
+        self.paper = self.drawing.axes
         self.message = sheet.supxlabel(NO_TEXT, color=GREY, fontsize="medium", animated=True)
-
-        axes = add_frame(seen.subplots(), "What the network gets", note)
-        self.input = add_image(axes, np.zeros((SIDE, SIDE)))
+        self.input = add_image(seen, "What the network gets", note)
 
         sizes, self.grids = network.layer_sizes[1:-1], []
         for size, axes in zip(sizes, hidden.subplots(len(sizes), squeeze=False).flat):
             title = f"{size} hidden neurons" * (len(sizes) < 4)  # if there is room
-            add_frame(axes, title).set_facecolor("black")
+            add_frame(axes, title)
             columns = min(size, round(np.sqrt(size * len(sizes) / 2)))
             cells = np.zeros((-(-size // columns), columns))
             style = {"cmap": "gray", "vmin": 0, "vmax": 1, "edgecolors": "black"}
@@ -63,7 +60,7 @@ class ReadingFigure:
         bars.set_xlabel("probability of each digit", color=GREY)
         bars.tick_params(left=False)
         bars.spines[["top", "right", "bottom"]].set_visible(False)
-        bars.spines["left"].set_color(FRAME)
+        bars.spines["left"].set_color("#bbbbbb")
         bars.invert_yaxis()
         self.bars = bars.barh(range(CLASSES), np.zeros(CLASSES), height=0.7, lw=0, animated=True)
         self.percents = bars.bar_label(self.bars, padding=4, animated=True)
@@ -73,12 +70,11 @@ class ReadingFigure:
         headings = ["speak most for the answer", NO_TEXT, NO_TEXT, NO_TEXT, "most against it"]
         for card, heading, colour in zip(cards, headings, [BLUE] * 4 + [ORANGE]):
             card.suptitle(heading, color=colour, x=0.04, ha="left")
-            picture = add_image(add_frame(card.subplots(), colour=colour), NOTHING)
-            style = {"color": colour, "weight": "bold", "fontsize": "medium"}
-            number = picture.axes.set_title(NO_TEXT, animated=True, **style)
-            style = {"fill": False, "edgecolor": colour, "linewidth": 2}
-            frame = axes.add_patch(plt.Rectangle((0, 0), 1, 1, animated=True, **style))
-            self.speakers.append((picture, number, frame))
+            picture = add_image(card, colour=colour)
+            number = picture.axes.title
+            number.set(color=colour, weight="bold", fontsize="medium", animated=True)
+            frame = plt.Rectangle((0, 0), 1, 1, fill=False, color=colour, lw=2, animated=True)
+            self.speakers.append((picture, number, axes.add_patch(frame)))
         why.text(0.06, 0.9, "Why?", fontsize=14, weight="bold")
         why.text(0.06, 0.82, EXPLANATION, color=GREY, va="top", linespacing=1.4)
 
@@ -147,18 +143,18 @@ class ReadingFigure:
             colours *= 1 - 0.4 * np.clip(X, 0, 1)[:, None]  # the drawing, as a shadow
             picture.set_data(colours.reshape(SIDE, SIDE, 3))
             number.set_text(f"{speech[j]:+.2f}")
-            row, column = divmod(j, columns)
-            frame.set(xy=(column, row), visible=True)
+            frame.set(xy=(j % columns, j // columns), visible=True)
 
 
-def add_frame(axes, title="", label="", colour=FRAME):
-    """Give axes a frame, a title above and a label below; return them."""
+def add_frame(axes, title="", label="", colour="#bbbbbb"):
+    """Give axes a frame without ticks, a title above and a label below."""
     axes.set(xticks=[], yticks=[], title=title)
     axes.set_xlabel(label, color=GREY)
     axes.spines[:].set(color=colour, linewidth=1.5)
-    return axes
 
 
-def add_image(axes, image, **style):
-    """Show an image, (height, width) from 0 (black) to 1 or (height, width, 3), in axes."""
-    return axes.imshow(image, "gray", vmin=0, vmax=1, animated=True, **style)
+def add_image(panel, title=NO_TEXT, label="", colour="#bbbbbb", **style):
+    """Add axes with an image, still white, of numbers from 0 (black) to 1; return the image."""
+    axes = panel.subplots()
+    add_frame(axes, title, label, colour)
+    return axes.imshow(NOTHING, "gray", vmin=0, vmax=1, animated=True, **style)

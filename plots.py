@@ -52,11 +52,10 @@ def plot_history(history, quantity, held_out):
         axes.set_title(f"Final accuracy on the {held_out} images: {other[-1]:.2%}")
     else:
         axes.set_ylabel("loss (cross-entropy with L2, nats)")
-        if training.any() or other.any():  # 0 has no logarithm
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
         axes.set_title(f"Final loss on the {held_out} images: {other[-1]:.4f}")
     axes.grid(alpha=0.3)
     axes.legend()
