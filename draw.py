@@ -200,8 +200,9 @@ class DrawingWindow:
     def draw_line(self, start, end):
         """Draw a line with round ends in the drawing and in the window."""
         drawing = ImageDraw.Draw(self.ink)
-        drawing.line([start, end], 255, 2 * PEN + 1)
-        for x, y in (start, end):
+        ends = np.rint((start, end))
+        drawing.line(ends.flatten().tolist(), 255, 2 * PEN + 1)
+        for x, y in ends:
             drawing.ellipse([x - PEN, y - PEN, x + PEN, y + PEN], 255)
         width = 2 * PEN / SIDE * self.paper.bbox.width  # in pixels of the screen
         self.pen.set(data=list(zip(start, end)), linewidth=width * 72 / self.figure.dpi)
