@@ -1,19 +1,37 @@
-"""How well the network reads: accuracy, precision and recall, mistakes."""
+"""How well the network reads: accuracy, confusion matrix, report, mistakes."""
 
 import numpy as np
 
+from model import CLASSES
 
-def report(labels, predictions):
+
+def count_confusions(labels, predictions):
+    """Confusion matrix (10, 10) of integers: rows are true digits, columns predicted digits."""
+    from sklearn.metrics import confusion_matrix  # slow to import
+
+    return confusion_matrix(labels, predictions, labels=np.arange(CLASSES))
+
+
+def report(confusions):
     """The accuracy and, for each digit, precision and recall, as text to print.
 
-    labels, predictions: (n,). Precision is the fraction of correct answers among the images read
-    as a digit, recall among the images of that digit, F1 their harmonic mean.
+    Precision is the fraction of correct answers among the images read as a digit, recall among the
+    images of that digit.
     """
-    from sklearn.metrics import classification_report  # slow to import
-
-    images, errors = len(labels), np.count_nonzero(labels != predictions)
-    table = classification_report(labels, predictions, digits=4, zero_division=np.nan)
-    return f"Test accuracy: {1 - errors / images:.2%} ({errors:,} errors in {images:,})\n\n{table}"
+    images = confusions.sum()
+    errors = images - np.trace(confusions)
+    lines = [
+        f"Test accuracy: {1 - errors / images:.2%} ({errors:,} errors in {images:,})",
+        "",
+        "digit  precision  recall  images",
+    ]
+    for digit, correct in enumerate(np.diag(confusions)):
+        predicted, true = confusions[:, digit].sum(), confusions[digit].sum()
+        # undefined for a digit that was never predicted or never shown
+        precision = f"{correct / predicted:.2%}" if predicted else "-"
+        recall = f"{correct / true:.2%}" if true else "-"
+        lines.append(f"{digit:5}  {precision:>9}  {recall:>6}  {true:6,}")
+    return "\n".join(lines)
 
 
 def most_confident_mistakes(labels, probabilities):

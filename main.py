@@ -64,11 +64,11 @@ def main(arguments=None):
 
     # 4. Evaluate the accuracy on the test images
     probabilities = network.predict_proba(X_test)
-    predictions = probabilities.argmax(axis=1)
-    print(evaluation.report(test_labels, predictions))
+    confusions = evaluation.count_confusions(test_labels, probabilities.argmax(axis=1))
+    print(evaluation.report(confusions))
 
     # 5. Confusion matrix
-    figures["confusion_matrix.png"] = plots.plot_confusion_matrix(test_labels, predictions)
+    figures["confusion_matrix.png"] = plots.plot_confusion_matrix(confusions)
 
     # 6. Sample predictions, the most confident mistakes, and the weights of the hidden neurons
     sample = np.random.default_rng(settings.seed).choice(len(test_images), 25, replace=False)
