@@ -56,7 +56,7 @@ class ReadingFigure:
         axes.set_xlabel("bright: active\nframed: shown below", color=GREY)
 
         bars = answer.subplots()
-        bars.set(xlim=(0, 1.3), xticks=[], yticks=range(CLASSES))
+        bars.set(xlim=(0, 1.4), xticks=[], yticks=range(CLASSES))
         bars.set_xlabel("probability of each digit", color=GREY)
         bars.tick_params(left=False)
         bars.spines[["top", "right", "bottom"]].set_visible(False)
