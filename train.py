@@ -86,7 +86,7 @@ def train(training, test, settings, resume_from=None, show_progress=True):
                 completed = epoch, network.parameters.copy(), velocity.copy()
                 if show_progress:
                     seconds = (time.perf_counter() - start) / (epoch - epochs.start)
-                    show_epoch(bar, epoch, measures, held_out_name(settings), seconds)
+                    show_epoch(bar, epoch, measures, settings, seconds)
         except KeyboardInterrupt as interrupt:
             if completed is None:
                 raise
@@ -175,30 +175,28 @@ def random_generator(settings, purpose, epoch=0):
 
 
 def progress_bar(unit, done, total, show=True):
-    """A tqdm progress bar; it is disabled if not `show` or if there is no terminal."""
+    """A tqdm progress bar; a context of None if not `show` or if there is no terminal."""
+    if not (show and sys.stderr and sys.stderr.isatty()):
+        return contextlib.nullcontext()
     from tqdm import tqdm
 
-    show = show and sys.stderr and sys.stderr.isatty()
     form = f"{{desc}}; {unit} {{n_fmt}}/{{total_fmt}}, {{remaining}} left {{bar}}"
-    options = {"bar_format": form, "dynamic_ncols": True, "disable": not show}
-    return tqdm(desc="Training", initial=done, total=total, **options)
+    return tqdm(desc="Training", initial=done, total=total, bar_format=form, dynamic_ncols=True)
 
 
-def show_epoch(bar, epoch, measures, held_out, seconds):
-    """Show the measures of an epoch in the bar, the most important first, or print a line.
-
-    A narrow bar loses its end. held_out: "test" or "validation". seconds: per epoch.
-    """
+def show_epoch(bar, epoch, measures, settings, seconds):
+    """Show the measures of an epoch in the bar or, without one, on a line; seconds: per epoch."""
     loss, accuracy, held_out_loss, held_out_accuracy = measures
-    text = (
-        f"{held_out} accuracy {held_out_accuracy:.2%}, loss {held_out_loss:.4f}; "
+    text = (  # the most important first: a narrow bar loses its end
+        f"{held_out_name(settings)} accuracy {held_out_accuracy:.2%}, loss {held_out_loss:.4f}; "
         f"training accuracy {accuracy:.2%}, loss {loss:.4f}"
     )
-    if bar.disable:
-        print(f"epoch {epoch}/{bar.total}: {text}; {seconds:.2f} s per epoch", flush=True)
-    else:
+    if bar:
         bar.set_description_str(text, refresh=False)
         bar.update()
+    else:
+        count = f"epoch {epoch}/{settings.number_of_epochs}"
+        print(f"{count}: {text}; {seconds:.2f} s per epoch", flush=True)
 
 
 def seed_study(training, test, settings, number_of_seeds):
@@ -224,9 +222,11 @@ def seed_study(training, test, settings, number_of_seeds):
                     first = network, history
                 accuracies.append(history["held_out_accuracy"][-1])
                 line = f"seed {seed}: {held_out_name(settings)} accuracy {accuracies[-1]:.2%}"
-                with bar.external_write_mode():  # above the bar
+                if bar:
+                    bar.write(line)
+                    bar.update()
+                else:
                     print(line, flush=True)
-                bar.update()
     except KeyboardInterrupt:
         interrupted = True
     if len(accuracies) > 1:

@@ -20,7 +20,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 from data_preprocessing import load_mnist, preprocess
 from files import PROJECT
-from model import CLASSES, INPUTS, MultilayerPerceptron
+from model import CLASSES, HISTORY, INPUTS, MultilayerPerceptron
 from save_load import load_model
 from settings import MOST_HIDDEN_LAYERS
 
@@ -67,6 +67,14 @@ def assert_one_line_error(process, text):
     assert process.returncode == 1
     assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
     assert text in process.stderr
+
+
+def bits(network, history, velocity=None):
+    """The bytes of what a training returns or a model file holds."""
+    arrays = [network.parameters, *(history[name] for name in HISTORY)]
+    if velocity is not None:
+        arrays.append(velocity)
+    return [array.tobytes() for array in arrays]
 
 
 def allowed_values(setting):

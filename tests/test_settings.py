@@ -14,10 +14,11 @@ DEFAULTS = {name: getattr(config, name) for name in TRAINING}
 
 @pytest.fixture
 def read_edited(tmp_path, monkeypatch):
-    """Function that reads the settings from a config.py of this text."""
+    """Function that reads config.py with a text replaced, as a user may edit it."""
 
-    def read(text):
-        (tmp_path / "config.py").write_text(text)
+    def read(old, new):
+        assert old in CONFIG
+        (tmp_path / "config.py").write_text(CONFIG.replace(old, new))
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "config")
         return read_config()
@@ -25,12 +26,9 @@ def read_edited(tmp_path, monkeypatch):
     return read
 
 
-# text in config.py, what a user writes in its place
 HARMLESS_EDITS = [
-    ("  # learning rate", ""),
     ("  # learning rate", " # 10 % of the usual learning rate: %d"),
-    ("alpha = 0.01", "alpha=0.01"),
-    ("alpha = 0.01", "alpha: float = 0.01"),
+    ("alpha = 0.01", "alpha: float=0.01"),
     ("alpha = 0.01", "import numpy as np\nalpha = np.float64(0.01)"),
     ("decay = True", "import numpy\ndecay = numpy.bool_(True)"),
     ("(128,)", "[128]"),
@@ -40,8 +38,7 @@ HARMLESS_EDITS = [
 
 @pytest.mark.parametrize(("old", "new"), HARMLESS_EDITS)
 def test_a_harmless_edit_of_config_changes_nothing(read_edited, old, new):
-    assert old in CONFIG
-    training = vars(read_edited(CONFIG.replace(old, new))[0])
+    training = vars(read_edited(old, new)[0])
     assert training == DEFAULTS
     # plain values, which a model file can hold
     assert {type(value) for value in training.values()} == {bool, int, float, tuple}
@@ -55,7 +52,6 @@ WRONG_EDITS = [
     ("alpha = 0.01", "alpha = 1 +", ", line 7: alpha = 1 +"),
     ("alpha = 0.01", "alhpa = 0.1\nalpha = 0.01", ": alhpa is not a setting; these are: alpha, "),
     ("decay = True", "decay = true", "decay = true"),
-    ("seed = 0", "seed = 0\ntrain_model = True", ": train_model is not a setting"),
     ("(128,)", "128", f": hidden_layers = 128: {LAYERS}"),
     ("(128,)", "()", f": hidden_layers = (): {LAYERS}"),
     ("(128,)", "'128'", f": hidden_layers = '128': {LAYERS}"),
@@ -72,20 +68,20 @@ WRONG_EDITS = [
 
 @pytest.mark.parametrize(("old", "new", "text"), WRONG_EDITS)
 def test_a_wrong_edit_of_config_ends_in_one_line(read_edited, old, new, text):
-    assert old in CONFIG
     with pytest.raises(UserError) as error:
-        read_edited(CONFIG.replace(old, new))
+        read_edited(old, new)
     message = str(error.value)
     assert message.startswith("config.py") and text in message
     assert message.isprintable() and len(message) < 300
 
 
-NUMBERS = [name for name, setting in (TRAINING | READING).items() if setting.kind is not bool]
+SETTINGS = TRAINING | READING
+NUMBERS = [name for name, setting in SETTINGS.items() if setting.kind is not bool]
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_the_ends_of_a_range_are_allowed_and_nothing_beyond(name):
-    setting = (TRAINING | READING)[name]
+    setting = SETTINGS[name]
 
     def check(number):
         value = (number,) * MOST_HIDDEN_LAYERS if setting.kind is tuple else number
