@@ -208,7 +208,8 @@ def edge_directions(pixels):
     pixels: (784, n) float32, one image per column. Returns the same shape and dtype: 28 x 28
     pictures whose quarters are the derivatives down and right (top), down-right and down-left.
     """
-    images = np.pad(pixels.reshape(SIDE, SIDE, -1), ((1, 1), (1, 1), (0, 0)))
+    images = np.zeros((SIDE + 2, SIDE + 2, pixels.shape[1]), pixels.dtype)  # with a margin
+    images[1:-1, 1:-1] = pixels.reshape(SIDE, SIDE, -1)
     down = images[2:, 1:-1] - images[:-2, 1:-1]
     right = images[1:-1, 2:] - images[1:-1, :-2]
     half = SIDE // 2
