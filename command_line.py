@@ -55,61 +55,33 @@ def parse_command_line(train_model, arguments=None):
 
 def make_parser(train_model, settings):
     """The parser: the options of main.py, and one for each training setting."""
-    parser = argparse.ArgumentParser(
-        usage=USAGE,
-        description="Read handwritten digits: evaluate the trained network, train a new one, or "
-        "read digits of your own.",
-        allow_abbrev=False,
-    )
+    text = "Read handwritten digits: evaluate the trained network, train one, or read your own."
+    parser = argparse.ArgumentParser(usage=USAGE, description=text, allow_abbrev=False)
+    switch = argparse.BooleanOptionalAction
     modes = parser.add_mutually_exclusive_group()
-    modes.add_argument(
-        "--train-model",
-        action=argparse.BooleanOptionalAction,
-        default=train_model,
-        help=f"train a network instead of loading the trained one (default: {train_model})",
-    )
-    modes.add_argument(
-        "--resume",
-        type=Path,
-        metavar="FILE",
-        help="resume an interrupted training from its .partial.npz file",
-    )
-    modes.add_argument(
-        "--predict",
-        nargs="+",
-        metavar="FILE",
-        help="read the digits in pictures, or in folders of pictures",
-    )
+    text = f"train a network instead of loading the trained one (default: {train_model})"
+    modes.add_argument("--train-model", action=switch, default=train_model, help=text)
+    text = "resume an interrupted training from its .partial.npz file"
+    modes.add_argument("--resume", type=Path, metavar="FILE", help=text)
+    text = "read the digits in pictures, or in folders of pictures"
+    modes.add_argument("--predict", nargs="+", metavar="FILE", help=text)
     modes.add_argument("--draw", action="store_true", help="read digits drawn with the mouse")
-    parser.add_argument(
-        "--seeds",
-        type=option_type(SEEDS),
-        default=1,
-        metavar="N",
-        help="train N networks that differ only in their seed, one per core at a time, and keep "
-        f"the first: {SEEDS.rule} (default: 1)",
+    text = (
+        "train N networks that differ only in their seed, one per core at a time, and keep the "
+        f"first: {SEEDS.rule} (default: 1)"
     )
-    parser.add_argument(
-        "--model",
-        type=Path,
-        metavar="FILE",
-        help="file to load the network from or save it to (default: trained_model.npz; "
+    parser.add_argument("--seeds", type=option_type(SEEDS), default=1, metavar="N", help=text)
+    text = (
+        "file to load the network from or save it to (default: trained_model.npz; "
         "handwriting_model.npz with --predict and --draw; with --resume, the file of the "
-        "interrupted training)",
+        "interrupted training)"
     )
-    parser.add_argument(
-        "--plots-dir",
-        type=Path,
-        default=PROJECT / "plots",
-        metavar="DIR",
-        help="folder for the pictures (default: plots)",
-    )
-    parser.add_argument(
-        "--show-plots",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="open the pictures in windows at the end, if there is a display (default: True)",
-    )
+    parser.add_argument("--model", type=Path, metavar="FILE", help=text)
+    plots = PROJECT / "plots"
+    text = "folder for the pictures (default: plots)"
+    parser.add_argument("--plots-dir", type=Path, default=plots, metavar="DIR", help=text)
+    text = "open the pictures in windows at the end, if there is a display (default: True)"
+    parser.add_argument("--show-plots", action=switch, default=True, help=text)
     training = parser.add_argument_group("training settings, with their defaults in config.py")
     for name, setting in TRAINING.items():
         default = getattr(settings, name)
