@@ -35,7 +35,7 @@ from save_load import load_model  # noqa: E402
 from settings import read_config  # noqa: E402
 
 PAPER, INK = 0.9, 0.15  # grey values, from 0 (black) to 1
-SEED = 20261127  # fresh, so that no page of it has been looked at before
+SEED = 20261128  # fresh, so that no page of it has been looked at before
 PEN = 2.5  # thickness of MNIST's strokes, in its pixels
 
 
