@@ -10,7 +10,7 @@ from utils import relu_derivative
 NOTHING = np.ones((SIDE, SIDE, 3))  # an empty picture
 NO_TEXT = " "  # keeps its room in the layout
 EXPLANATION = """Each picture shows how a hidden neuron weighs its
-input: ink on blue excites it, ink on red inhibits it.
+input: what is on blue excites it, on red inhibits it.
 The number is the neuron's activation times its weight
 for the answer: what it adds to the answer's score.
 The digit with the highest score is the answer."""

@@ -87,7 +87,7 @@ def read_pictures(paths, read, reading, folder):
 
 
 def expand_folders(paths):
-    """The paths, with the pictures in a folder, in order of their names, instead of the folder."""
+    """The paths, each folder replaced by its pictures, sorted by name."""
     format_of = Image.registered_extensions()
     files = []
     for path in map(Path, paths):
@@ -138,9 +138,9 @@ def read_ink(picture, ink, read, reading):
 
 
 def are_marks(boxes, probabilities):
-    """Which of the things with boxes (n, 4) are punctuation, by their row: (n,) bool.
+    """Which of the boxes (n, 4) hold punctuation, compared with their row: (n,) bool.
 
-    A comma is smaller than the digits. A slash or a bracket is read as 1 and taller than all.
+    A comma is smaller than the digits. A slash or bracket is read as 1 and taller than all digits.
     """
     heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     is_one = probabilities.argmax(axis=1) == 1

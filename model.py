@@ -5,7 +5,7 @@ number of rows. With one hidden layer the network computes
 
     forward     H = relu(X @ W_1 + b_1)
                 P = softmax(H @ W_2 + b_2)
-    loss        -sum(Y * log(P)) / batch + l2 / 2 * sum(W**2)
+    loss        -sum(Y * log(P)) / batch + l2 / 2 * (sum(W_1**2) + sum(W_2**2))
     backward    dZ_2 = (P - Y) / batch
                 dW_2 = H.T @ dZ_2
                 db_2 = dZ_2.sum(0)
@@ -13,8 +13,9 @@ number of rows. With one hidden layer the network computes
                 dW_1 = X.T @ dZ_1
                 db_1 = dZ_1.sum(0)
 
-where dW is the derivative of the loss with respect to W. Every further hidden layer repeats the
-lines of the first. The L2 penalty adds l2 * W to dW; `gradient_descent` in train.py does this.
+where dW is the derivative of the first term, the cross-entropy, with respect to W. Every further
+hidden layer repeats the lines of the first. The L2 penalty adds l2 * W to dW; `gradient_descent` in
+train.py does this.
 """
 
 import math

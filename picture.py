@@ -37,6 +37,8 @@ def read_picture(path, size):
         raise UserError(f"not a picture in a format known here: {', '.join(FORMATS)}") from None
     except IsADirectoryError:
         raise UserError("a folder without pictures") from None
+    except MemoryError:
+        raise
     except OSError as error:
         raise UserError(error.strerror or error) from error
     except Exception as error:  # a damaged picture makes Pillow fail in ways nobody can list
@@ -64,7 +66,7 @@ def decode(path, size):
 
 
 def on_paper(image):
-    """An RGBA image on paper: as light as the page or, if only ink is opaque, unlike the ink."""
+    """An RGBA image on white or black: the page's own shade or, without a page, unlike the ink."""
     opacity = image.getchannel("A")
     is_dark = ImageStat.Stat(image.convert("L"), opacity).median[0] < 128
     is_page = ImageStat.Stat(opacity).mean[0] > 127

@@ -153,7 +153,7 @@ def without_specks(labels):
 def joined(labels):
     """Labelled pieces (height, width) integers, with one label for all the pieces of a digit.
 
-    A fragment belongs to what is close by.
+    A short piece is joined to any piece within a tenth of the tallest one's height.
     """
     top, bottom, left, right = boxes_of(labels).T[:, :, None]
     height = bottom - top

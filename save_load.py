@@ -12,9 +12,9 @@ from files import UserError, atomic_write
 from model import HISTORY, MultilayerPerceptron
 from settings import TRAINING, check_settings
 
-FORMAT_VERSION = 3  # what a network expects as its input is part of the format
+FORMAT_VERSION = 3  # to be raised when the network's input changes
 PARTIAL, PREVIOUS = ".partial.npz", ".previous.npz"  # of interrupted and of replaced networks
-MOST_DIRECTORY_BYTES = 20_000  # of an archive; that of the deepest network has 2,200
+MOST_DIRECTORY_BYTES = 20_000  # of an archive; the deepest network needs 2,200
 
 
 def partial_path(model):
@@ -32,8 +32,9 @@ def keep_previous(model):
     if not model.exists():
         return None
     previous = model.with_name(model.name.removesuffix(".npz") + PREVIOUS)
+    content = model.read_bytes()
     with atomic_write(previous) as file:
-        file.write(model.read_bytes())
+        file.write(content)
     return previous
 
 
@@ -42,8 +43,13 @@ def save_model(path, network, history, settings, velocity=None):
 
     The file holds the arrays W_1, b_1, W_2, b_2, ..., the four of the history, as `train` returns
     it, `description`, a JSON text with the format version and the training settings, and for an
-    interrupted training its `velocity`. Raises UserError if the file can't be written.
+    interrupted training its `velocity`. Raises UserError if the file can't be written or if the
+    parameters are so large that predictions could overflow.
     """
+    try:
+        check_parameters(network)
+    except ValueError as error:
+        raise UserError(f"{error}: nothing is saved; try a smaller alpha") from error
     description = {"format_version": FORMAT_VERSION, "settings": vars(settings)}
     arrays = named_parameters(network) | history | {"description": json.dumps(description)}
     if velocity is not None:
@@ -118,6 +124,7 @@ def read_model(file):
             raise ValueError(f"{name} holds values that are not finite")
     for name, parameters in named_parameters(network).items():
         parameters[...] = arrays[name]
+    check_parameters(network)
     history = {name: arrays[name] for name in HISTORY}
     if not 1 <= epochs <= settings.number_of_epochs:
         raise ValueError(f"its history has {epochs} of {settings.number_of_epochs} epochs")
@@ -131,6 +138,20 @@ def read_settings(text):
     if version != FORMAT_VERSION:
         raise ValueError(f"its format version is {version!r} and not {FORMAT_VERSION}")
     return SimpleNamespace(**check_settings(description["settings"], TRAINING, "its settings"))
+
+
+def check_parameters(network):
+    """Raise ValueError unless the network computes finite numbers from every image.
+
+    The outputs of a layer are at most the column sums of its absolute weights times the largest
+    input, plus the absolute bias. The network's inputs are about 0 to 1.
+    """
+    largest = 2.0
+    for W, b in zip(network.weights, network.biases):
+        sums = np.abs(W).sum(axis=0, dtype=np.float64)
+        largest = float((sums * largest + np.abs(b)).max())
+        if not largest < 1e38:  # float32 ends at 3.4e38; NaN is not below either
+            raise ValueError("the network's parameters are not finite or too large")
 
 
 def named_parameters(network):

@@ -36,9 +36,9 @@ def train(training, test, settings, resume_from=None, show_progress=True):
     show_progress: show a progress bar on a terminal, print a line per epoch elsewhere.
 
     The history is a dictionary of (number_of_epochs,) float64 arrays: training_loss and
-    training_accuracy, means over the batches of an epoch before each update, and held_out_loss and
-    held_out_accuracy, measured after the epoch. Losses include the L2 penalty; accuracies are from
-    0 to 1.
+    training_accuracy, means over the images of an epoch, each before the update from its batch,
+    and held_out_loss and held_out_accuracy, measured after the epoch. Losses include the L2 penalty
+    at the end of the epoch; accuracies are from 0 to 1.
 
     Raises UserError if the loss or a parameter is no longer finite, Interrupted on Ctrl-C.
     """
@@ -132,6 +132,7 @@ def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
         for step, start in enumerate(starts, start=epoch * len(starts)):
             batch = slice(start, start + settings.batch_size)
             alpha = learning_rate((step + 0.5) / steps, settings)
+            # the gradient comes scaled by alpha
             log_P[batch] = network.backward(X.take(order[batch], axis=0), Y[batch], scale=alpha)
             network.gradient[weights] += alpha * settings.l2 * network.all_weights
             velocity *= settings.momentum

@@ -1,9 +1,8 @@
-"""Pages with a thing on each that the handwriting network was not trained on, digit or not.
+"""Digits and non-digits that the handwriting network was not trained on, for handwriting.py.
 
-The typefaces are those that beyond_mnist.py keeps out of training; the scribbles, drawings,
-touching digits and halves are made another way than there. `find_all` cuts the things out as it is
-done with a user's pictures. Each function in THINGS draws one: its ink (height, width) float32, 0
-to 1, and its label, NO_DIGIT for what is none.
+The typefaces are those that beyond_mnist.py keeps out of training; the scribbles and drawings are
+made another way than there. Each function makes one: its ink (height, width) float32, 0 to 1, and
+its label, NO_DIGIT for what is none.
 """
 
 import functools
@@ -18,14 +17,10 @@ import numpy as np  # noqa: E402
 from PIL import Image, ImageDraw, ImageFont  # noqa: E402
 
 from beyond_mnist import SYMBOLS  # noqa: E402
-from handwriting import normalise  # noqa: E402
 from model import NO_DIGIT  # noqa: E402
-from picture import find_ink  # noqa: E402
-from pieces import find_digits  # noqa: E402
 
 FACES = [f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")]
 FACES += [f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")]
-FOREIGN_SYMBOLS = "ΓΔΛΞΠΣΦΨΩλπωψ€£¥§¶©®±÷¿µ"  # in no typeface of training's symbols
 ANGLES = np.linspace(0, 2 * np.pi, 41)
 CIRCLE = 0.5 + 0.5 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
 
@@ -81,16 +76,8 @@ def printed_digit(images, labels, random_generator):
     return printed(str(label), random_generator), label
 
 
-def printed_one(images, labels, random_generator):
-    return printed("1", random_generator), 1
-
-
 def printed_symbol(images, labels, random_generator):
     return printed(random_generator.choice(SYMBOLS), random_generator), NO_DIGIT
-
-
-def foreign_symbol(images, labels, random_generator):
-    return printed(random_generator.choice(list(FOREIGN_SYMBOLS)), random_generator), NO_DIGIT
 
 
 def drawn(lines, random_generator):
@@ -121,99 +108,3 @@ def scribble(images, labels, random_generator):
     curve = (np.sin(vibrations * 4 * time + phases) / np.sqrt(vibrations)).sum(axis=2)
     curve -= curve.min(axis=0)
     return drawn([curve / curve.max(axis=0)], random_generator), NO_DIGIT
-
-
-def enlarged(images, random_generator):
-    """The number of a random image and the image four times as large, (112, 112) float32."""
-    n = random_generator.integers(len(images))
-    large = Image.fromarray(images[n]).resize((112, 112), Image.Resampling.BICUBIC)
-    return n, np.asarray(large, np.float32) / 255
-
-
-def mnist_digit(images, labels, random_generator):
-    n, ink = enlarged(images, random_generator)
-    return ink, labels[n]
-
-
-def flagged_one(images, labels, random_generator):
-    """A 1 with a stroke from its top to the left, 20 to 60 degrees from its stem.
-
-    The stroke falls by 30 degrees, at least: with a flatter one it would be a 7.
-    """
-    ones = images[labels == 1]
-    _, ink = enlarged(ones, random_generator)
-    rows, columns = np.nonzero(ink > 0.5)
-    height = np.ptp(rows)
-    width = max(3, len(rows) // max(height, 1))
-    top = np.array([columns[rows <= rows[0] + width // 2].mean(), rows[0] + width / 2])
-    foot = np.array([columns[rows >= rows[-1] - width].mean(), rows[-1]])
-    stem = np.arctan2(*(foot - top))
-    angle = max(stem - np.radians(random_generator.uniform(20, 60)), -np.pi / 3)
-    length = height * random_generator.uniform(0.2, 0.4)
-    page = Image.fromarray(np.rint(255 * np.clip(ink, 0, 1)).astype(np.uint8))
-    end = top + length * np.array([np.sin(angle), np.cos(angle)])
-    ImageDraw.Draw(page).line([*top, *end], 255, width)
-    return np.asarray(page, np.float32) / 255, 1
-
-
-def pushed_together(left, right):
-    """Two inks (112, ...) in one array: the right one moved left until some pixels overlap."""
-    for shift in range(left.shape[1], 0, -1):
-        page = np.zeros((2, 112, shift + right.shape[1] + left.shape[1]), np.float32)
-        page[0, :, : left.shape[1]] = left
-        page[1, :, shift : shift + right.shape[1]] = right
-        if np.count_nonzero(page.min(axis=0) > 0.5) >= 12:
-            break
-    return page.max(axis=0)
-
-
-def touching_pair(images, labels, random_generator):
-    (_, left), (_, right) = (enlarged(images, random_generator) for _ in range(2))
-    return pushed_together(left, np.roll(right, random_generator.integers(-8, 9), axis=0)), NO_DIGIT
-
-
-def half(images, labels, random_generator):
-    """The left or right half of a digit other than 1."""
-    ink = enlarged(images[labels != 1], random_generator)[1]
-    columns = np.flatnonzero((ink > 0.5).any(axis=0))
-    middle = (columns[0] + columns[-1]) // 2
-    return (ink[:, :middle] if random_generator.random() < 0.5 else ink[:, middle:]), NO_DIGIT
-
-
-def digit_and_half(images, labels, random_generator):
-    _, ink = enlarged(images, random_generator)
-    part, _ = half(images, labels, random_generator)
-    inks = (ink, part) if random_generator.random() < 0.5 else (part, ink)
-    return pushed_together(*inks), NO_DIGIT
-
-
-THINGS = {
-    "MNIST's digits": mnist_digit,
-    "digits of the typefaces kept out": printed_digit,
-    "1s of the typefaces kept out": printed_one,
-    "1s with a flag": flagged_one,
-    "letters and symbols of the typefaces kept out": printed_symbol,
-    "Greek letters and symbols of these": foreign_symbol,
-    "scribbles": scribble,
-    "drawings": drawing,
-    "touching digits": touching_pair,
-    "halves of digits": half,
-    "digits with half of a neighbour": digit_and_half,
-}
-
-
-def find_all(draw, images, labels, number, seed):
-    """Draw things on a page each and find them: images (n, 28, 28) uint8 and labels (n,).
-
-    Pages on which not exactly one thing is found are left out.
-    """
-    found, found_labels = [], []
-    for n in range(number):
-        random_generator = np.random.default_rng((seed, n))
-        ink, label = draw(images, labels, random_generator)
-        page = 0.9 - 0.75 * np.pad(np.clip(ink, 0, 1), 20)
-        inks, *_ = find_digits(find_ink(np.rint(255 * page).astype(np.float32) / 255))
-        if len(inks) == 1:
-            found.append(normalise(inks[0]))
-            found_labels.append(label)
-    return np.array(found), np.array(found_labels)

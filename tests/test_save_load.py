@@ -118,6 +118,7 @@ FAULTS = {
     "a wrong type": (partial(rewrite, W_2=np.zeros((7, 10))), "W_2 is"),
     "a pickle inside": (partial(rewrite, W_2=np.array([Harm()])), "allow_pickle=False"),
     "NaN": (partial(rewrite, W_2=W_2 * np.nan), "W_2 .* not finite"),
+    "overflow": (partial(rewrite, W_2=W_2 + np.float32(3e38)), "not finite or too large"),
     "histories of two lengths": (partial(rewrite, held_out_loss=np.zeros(4)), "held_out"),
     "an empty history": (partial(rewrite, **EMPTY), "its history has 0 of 3 epochs"),
     "another network's velocity": (partial(rewrite, velocity=np.ones(5)), "velocity"),
@@ -145,3 +146,14 @@ def test_a_file_that_is_not_a_model_is_refused_in_one_line(saved, monkeypatch, f
         load_model(saved)
     assert str(error.value).isprintable()
     assert not Path("harm").exists()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+@pytest.mark.parametrize("kind", ["weights", "biases"])
+def test_parameters_that_are_not_finite_or_too_large_are_not_saved(saved, kind, value):
+    before = saved.read_bytes()
+    network, history, settings, _ = load_model(saved)
+    getattr(network, kind)[1][..., 3] = value
+    with pytest.raises(UserError, match="nothing is saved; try a smaller alpha"):
+        save_model(saved, network, history, settings)
+    assert saved.read_bytes() == before
