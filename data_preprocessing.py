@@ -62,19 +62,17 @@ def load_mnist():
             reason = textwrap.shorten(str(error), 300, placeholder=" ...")
             failures.append(f"{name}: {reason or type(error).__name__}")
             print(f"  failed: {failures[-1]}")
-        else:
-            break
-    else:
-        raise UserError(
-            f"MNIST could not be loaded. Tried: {'; '.join(failures)}. "
-            f"Check the network or proxy settings, or copy {CACHE} from a machine that has it."
-        )
-    try:
-        with atomic_write(CACHE) as file:
-            file.write(content)
-    except UserError as error:
-        print(f"MNIST is not cached for the next run: {error}")
-    return arrays
+            continue
+        try:
+            with atomic_write(CACHE) as file:
+                file.write(content)
+        except UserError as error:
+            print(f"MNIST is not cached for the next run: {error}")
+        return arrays
+    raise UserError(
+        f"MNIST could not be loaded. Tried: {'; '.join(failures)}. "
+        f"Check the network or proxy settings, or copy {CACHE} from a machine that has it."
+    )
 
 
 def verified(content):
