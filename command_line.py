@@ -187,6 +187,9 @@ def end(line, status):
     """Print the last line of the program, if that is possible; return the exit status."""
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # drop output that a full disk refused
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:  # drop output that a full disk refuses
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return status

@@ -1,4 +1,7 @@
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ from hypothesis import strategies as st
 
 import config
 from command_line import parse_command_line
-from files import UserError
+from files import PROJECT, UserError
 from settings import TRAINING
 
 DEFAULTS = {name: getattr(config, name) for name in TRAINING}
@@ -116,3 +119,20 @@ def test_help_shows_every_setting_with_meaning_and_default(capsys, monkeypatch):
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
         meaning = re.escape(setting.meaning)
         assert re.search(rf"^  {OPTIONS[name]}[, ].*{meaning}.*\(default: {shown}\)$", help, re.M)
+
+
+ERROR_AFTER_OUTPUT = """
+import sys, command_line, files
+def main():
+    print("before")
+    raise files.UserError("wrong")
+sys.exit(command_line.run_as_program(main))
+"""
+
+
+def test_output_before_an_error_is_kept():
+    command = [sys.executable, "-c", ERROR_AFTER_OUTPUT]
+    options = {"cwd": PROJECT, "capture_output": True, "text": True}
+    process = subprocess.run(command, env=os.environ | {"PYTHONUNBUFFERED": ""}, **options)
+    output = process.stdout, process.stderr, process.returncode
+    assert output == ("before\n", "error: wrong\n", 1)
