@@ -86,7 +86,7 @@ def make_parser(train_model, settings):
     for name, setting in TRAINING.items():
         default = getattr(settings, name)
         if setting.kind is bool:
-            form = {"action": argparse.BooleanOptionalAction}
+            form = {"action": switch}
             text = f"{setting.meaning} (default: {default})"
         else:
             form = {"type": option_type(setting), "metavar": "X"}

@@ -135,9 +135,9 @@ SOURCES = {
 
 
 def preprocess(images, deskew, edges=False):
-    """Convert images to network inputs: (n, 28, 28) uint8 to (n, 784) float32, 0 to about 1.
+    """Convert images to network inputs: (n, 28, 28) uint8 to (n, 784) float32.
 
-    Edges go up to 2.
+    Pixels go from 0 to about 1, edges from 0 to about 2.
 
     deskew: whether to straighten the digits and normalise their size (`deskewed`). edges: whether
     to replace the pixels by edges (`edge_directions`).

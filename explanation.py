@@ -47,7 +47,7 @@ class ReadingFigure:
         sizes, self.grids = network.layer_sizes[1:-1], []
         for size, axes in zip(sizes, hidden.subplots(len(sizes), squeeze=False).flat):
             title = f"{size} hidden neurons" * (len(sizes) < 4)  # if there is room
-            add_frame(axes, title)
+            frame_axes(axes, title)
             columns = min(size, round(np.sqrt(size * len(sizes) / 2)))
             cells = np.zeros((-(-size // columns), columns))
             style = {"cmap": "gray", "vmin": 0, "vmax": 1, "edgecolors": "black"}
@@ -146,7 +146,7 @@ class ReadingFigure:
             frame.set(xy=(j % columns, j // columns), visible=True)
 
 
-def add_frame(axes, title="", label="", colour="#bbbbbb"):
+def frame_axes(axes, title="", label="", colour="#bbbbbb"):
     """Give axes a frame without ticks, a title above and a label below."""
     axes.set(xticks=[], yticks=[], title=title)
     axes.set_xlabel(label, color=GREY)
@@ -156,5 +156,5 @@ def add_frame(axes, title="", label="", colour="#bbbbbb"):
 def add_image(panel, title=NO_TEXT, label="", colour="#bbbbbb", **style):
     """Add axes with an image, still white, of numbers from 0 (black) to 1; return the image."""
     axes = panel.subplots()
-    add_frame(axes, title, label, colour)
+    frame_axes(axes, title, label, colour)
     return axes.imshow(NOTHING, "gray", vmin=0, vmax=1, animated=True, **style)

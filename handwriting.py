@@ -227,10 +227,10 @@ def cut(ink, whole, read):
     product, way = best[last]
     if product <= whole[2].max() or {answers[part][1].argmax() for part in way} == {1}:
         return [whole]  # 1s that seem to touch are an H or M
-    found = []
+    found, corner = [], whole[0] - box_of(ink)
     for part in way:
         image, probabilities = answers[part]
-        box = whole[0] + box_of(parts[part]) - box_of(ink)
+        box = corner + box_of(parts[part])
         found.append((box, image, probabilities * product / probabilities.max()))
     return found
 

@@ -107,7 +107,7 @@ def find_ink(picture):
     paper = ndimage.minimum_filter(paper, 5)  # at the edge of a shadow, take the darker side
     paper = resize(paper, picture.shape)
     ink = (paper - picture) / np.maximum(paper, 0.4)  # on darker paper, noise would pass for ink
-    # smooth until about 0.03 of the noise is left
+    # smooth the noise down to about 0.03
     noise = np.median(np.abs(np.diff(ink, axis=1))) if ink.shape[1] > 1 else 0
     ink = ndimage.gaussian_filter(ink, min(9 * noise, 3), mode="nearest")
     return ink - np.median(paper_of(ink))

@@ -6,18 +6,14 @@ its label, NO_DIGIT for what is none.
 """
 
 import functools
-import sys
 from pathlib import Path
 
-PROJECT = Path(__file__).parent.parent
-sys.path.insert(0, str(PROJECT))
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
-import matplotlib  # noqa: E402
-import numpy as np  # noqa: E402
-from PIL import Image, ImageDraw, ImageFont  # noqa: E402
-
-from beyond_mnist import SYMBOLS  # noqa: E402
-from model import NO_DIGIT  # noqa: E402
+from beyond_mnist import SYMBOLS
+from model import NO_DIGIT
 
 FACES = [f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")]
 FACES += [f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")]
