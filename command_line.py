@@ -73,7 +73,7 @@ def make_parser(train_model, settings):
     parser.add_argument("--seeds", type=option_type(SEEDS), default=1, metavar="N", help=text)
     text = (
         "file to load the network from or save it to (default: trained_model.npz; "
-        "handwriting_model.npz with --predict and --draw; with --resume, the file of the "
+        "handwriting/model.npz with --predict and --draw; with --resume, the file of the "
         "interrupted training)"
     )
     parser.add_argument("--model", type=Path, metavar="FILE", help=text)

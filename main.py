@@ -30,7 +30,7 @@ from train import Interrupted, held_out_name, seed_study, train
 train_model = False  # True: train a new network; False: load the trained one
 
 DEFAULT_MODEL = PROJECT / "trained_model.npz"
-HANDWRITING_MODEL = PROJECT / "handwriting_model.npz"  # trained with --beyond-mnist
+HANDWRITING_MODEL = PROJECT / "handwriting" / "model.npz"  # trained with --beyond-mnist
 
 
 def main(arguments=None):
@@ -130,7 +130,7 @@ def read_handwriting(options):
     """Read pictures or drawings; return the exit status."""
     network, _, settings, _ = load_model(options.model or HANDWRITING_MODEL)
     if options.draw:
-        from draw import open_window
+        from handwriting.draw import open_window
 
         return open_window(network, settings, options.left_out_below, options.plots_dir)
 
@@ -138,9 +138,9 @@ def read_handwriting(options):
         """Probabilities (n, 10) of the digits in images (n, 28, 28) uint8."""
         return network.predict_proba(preprocess(digits, settings.deskew, settings.edges))
 
-    from handwriting import read_pictures
+    from handwriting.predict import predict
 
-    return read_pictures(options.predict, read, options, options.plots_dir)
+    return predict(options.predict, read, options, options.plots_dir)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 
@@ -133,56 +132,6 @@ def plot_weights(W, edges=False):
         meaning = "edges on blue excite, on red inhibit; each quarter is a direction"
     figure.suptitle(f"Weights of the hidden neurons{of_all}: {meaning}")
     figure.colorbar(image, label="weight", extend="both")
-    return figure
-
-
-def plot_recognised(answers):
-    """Figure of pictures, the digits found in them and what the network made of each digit.
-
-    answers: a list of name and Page, as `read_page` returns it. Digits with a ? are orange, with
-        the second most probable digit below. What is left out is grey.
-
-    Matplotlib can't save more than 600 inches; the answers from there on are left out.
-    """
-    inch, margin, left = 40, 8, 210  # the units are pixels of a digit; digits are from left on
-    right = bottom = 0
-    figure = plt.Figure()
-    axes = figure.add_axes((0, 0, 1, 1))
-    for name, page in answers:
-        if bottom > 600 * inch:
-            break
-        name = os.fsencode(Path(name).name).decode(errors="replace")  # in any locale
-        title = f"{name}: {page.text}"
-        title = title if len(title) <= 50 else title[:49] + "…"
-        axes.text(margin, bottom + 16, title, fontsize="large", parse_math=False)
-
-        top = bottom + 24
-        scale = min(190 / page.picture.shape[1], 240 / page.picture.shape[0])
-        height, width = scale * np.array(page.picture.shape)
-        extent = (margin, margin + width, top + height, top)
-        axes.imshow(page.picture, "gray", vmin=0, vmax=1, extent=extent)
-        colours = [ORANGE if text.endswith("?") else BLUE for text in page.texts]
-        boxes = scale * np.vstack([page.left_out, page.boxes]) + [top, top, margin, margin]
-        nothing = [""] * len(page.left_out)
-        style = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
-        for box, text, colour in zip(boxes, nothing + page.texts, [GREY] * len(nothing) + colours):
-            add_frame(axes, *box, color=colour, linewidth=1.5)
-            axes.text(box[2], box[0], text, color=colour, va="bottom", weight="bold", bbox=style)
-
-        texts = []
-        for text, probabilities in zip(page.texts, page.probabilities):
-            *_, second, first = probabilities.argsort()
-            texts.append(f"{text}  {probabilities[first]:.2f}")
-            if text.endswith("?"):
-                texts[-1] += f"\nor {second}  {probabilities[second]:.2f}"
-        rows = max(round(height / (SIDE + GAP)), -(-len(texts) // 10))
-        columns = -(-len(texts) // rows)
-        add_tiles(axes, page.images, texts, colours, columns, left, top)
-        right = max(right, left + columns * (SIDE + GAP))
-        bottom = top + max(height + margin, rows * (SIDE + GAP))
-    figure.set_size_inches(right / inch, bottom / inch)
-    axes.set(xlim=(0, right), ylim=(bottom, 0))
-    axes.axis("off")
     return figure
 
 

@@ -47,7 +47,7 @@ def train(training, test, settings, resume_from=None, show_progress=True):
         held_out = [array[-settings.validation_size :] for array in training]
         training = [array[: -settings.validation_size] for array in training]
     if settings.beyond_mnist:
-        from beyond_mnist import extra_images  # imports SciPy and Pillow
+        from handwriting.beyond_mnist import extra_images  # imports SciPy and Pillow
 
         extra = extra_images(*training, random_generator(settings, BEYOND_MNIST))
         training = [np.concatenate(arrays) for arrays in zip(training, extra)]

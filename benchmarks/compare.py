@@ -35,7 +35,7 @@ import numpy as np
 PROJECT = Path(__file__).parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from files import atomic_write  # noqa: E402
+from files import atomic_write
 
 PLAIN = {
     "ours": "this project",

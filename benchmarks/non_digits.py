@@ -1,4 +1,4 @@
-"""Digits and non-digits that the handwriting network was not trained on, for handwriting.py.
+"""Digits and non-digits that the handwriting network was not trained on, for pages.py.
 
 The typefaces are those that beyond_mnist.py keeps out of training; the scribbles and drawings are
 made another way than there. Each function makes one: its ink (height, width) float32, 0 to 1, and
@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from beyond_mnist import SYMBOLS
+from handwriting.beyond_mnist import SYMBOLS
 from model import NO_DIGIT
 
 FACES = [f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")]

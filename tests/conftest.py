@@ -97,7 +97,7 @@ def mnist():
 @pytest.fixture(scope="session")
 def read():
     """Function that reads images (n, 28, 28) with the shipped network: probabilities (n, 10)."""
-    network, _, settings, _ = load_model(PROJECT / "handwriting_model.npz")
+    network, _, settings, _ = load_model(PROJECT / "handwriting" / "model.npz")
     return lambda images: network.predict_proba(preprocess(images, settings.deskew, settings.edges))
 
 

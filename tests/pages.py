@@ -1,14 +1,14 @@
 """Pages for the tests: digits of MNIST's training images in a row, and what is read on them.
 
-The test images are left to benchmarks/handwriting.py, so that its numbers are of unseen digits.
+The test images are left to benchmarks/pages.py, so that its numbers are of unseen digits.
 """
 
 import numpy as np
 from PIL import Image
 
-import handwriting
+from handwriting.page import recognise_ink, recognise_page
+from handwriting.picture import find_ink
 from main import main
-from picture import find_ink
 from settings import read_config
 
 READING = read_config()[1]
@@ -36,7 +36,7 @@ def save(path, picture, **options):
 def page_of(picture, read):
     """What is read in a grey picture (height, width): a Page."""
     picture = picture.astype(np.float32)
-    return handwriting.read_ink(picture, find_ink(picture), read, READING)
+    return recognise_ink(picture, find_ink(picture), read, READING)
 
 
 def answer(picture, read):
@@ -44,7 +44,7 @@ def answer(picture, read):
 
 
 def answer_to_file(path, read):
-    return handwriting.read_page(path, read, READING).text
+    return recognise_page(path, read, READING).text
 
 
 def predict(capsys, folder, *paths):

@@ -1,9 +1,15 @@
 import numpy as np
 import pytest
 
-import beyond_mnist
-from beyond_mnist import KINDS, drawn_digit, extra_images, printed_digit, with_another_pen
-from handwriting import normalise
+from handwriting import beyond_mnist
+from handwriting.beyond_mnist import (
+    KINDS,
+    drawn_digit,
+    extra_images,
+    printed_digit,
+    with_another_pen,
+)
+from handwriting.normalise import normalise
 from model import CLASSES, NO_DIGIT, TARGETS, score
 from train import train
 
@@ -63,7 +69,7 @@ def test_a_cut_leaves_part_of_the_ink_even_of_a_thin_stroke_that_slants_as_the_c
     random_generator = np.random.default_rng(0)
     for image, least, most in ((few[0][0], 0.1, 0.9), (few[0][1], 0.1, 0.9), (thin, 0, 1)):
         for _ in range(100):
-            part = beyond_mnist.cut(image[None], np.array([7]), random_generator)
+            part = beyond_mnist.cut_off(image[None], np.array([7]), random_generator)
             kept, whole = part > 0, image / np.float32(255)
             np.testing.assert_array_equal(part[kept], whole[kept])
             assert kept.any() and least < part.sum() / whole.sum() < most

@@ -17,9 +17,10 @@ import pytest
 from matplotlib.backend_bases import KeyEvent, LocationEvent, MouseEvent
 from PIL import Image
 
-import draw
-import handwriting
 from files import PROJECT
+from handwriting import draw
+from handwriting.normalise import normalise
+from handwriting.page import recognise_page
 from save_load import load_model
 
 CORNERS = np.array([(120, 120), (420, 120), (240, 460)])
@@ -29,7 +30,7 @@ ONE = [(280, 100), (280, 460)]
 
 @pytest.fixture
 def make_window(tmp_path):
-    shown, _, settings, _ = load_model(PROJECT / "handwriting_model.npz")
+    shown, _, settings, _ = load_model(PROJECT / "handwriting" / "model.npz")
     yield lambda network=shown: draw.DrawingWindow(network, settings, 0.7, tmp_path)
     plt.close("all")
 
@@ -75,7 +76,7 @@ def test_a_seven_is_read(window):
     picture = window.picture
     assert picture.answer.get_text() == "The answer: 7"
     assert [bar.get_width() for bar in picture.bars] == window.probabilities.tolist()
-    X = draw.preprocess(handwriting.normalise(window.soft_ink())[None], True)
+    X = draw.preprocess(normalise(window.soft_ink())[None], True)
     np.testing.assert_array_equal(picture.input.get_array(), X.reshape(28, 28))
     for grid, layer in zip(picture.grids, window.network.forward(X)[1:-1], strict=True):
         brightness = grid.get_array().ravel()[: layer.size]
@@ -164,8 +165,8 @@ def test_undo_clear_save_and_quit(window, read, tmp_path):
     assert "drawing-2.png" in window.picture.message.get_text()
     assert window.paper.get_yscale() == "linear"
     reading = SimpleNamespace(doubtful_below=0.7, left_out_below=0.3)
-    images = handwriting.read_page(tmp_path / "drawing-1.png", read, reading).images
-    assert np.abs(images[0] - handwriting.normalise(window.soft_ink()).astype(float)).mean() < 8
+    images = recognise_page(tmp_path / "drawing-1.png", read, reading).images
+    assert np.abs(images[0] - normalise(window.soft_ink()).astype(float)).mean() < 8
     window.folder = tmp_path / "drawing-1.png"  # not a folder
     press_keys(window, "s")
     assert window.picture.message.get_text().startswith("error: ")
@@ -255,7 +256,8 @@ ON_A_SCREEN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
-import draw, main
+import main
+from handwriting import draw
 
 class Played(draw.DrawingWindow):
     lines = 0

@@ -6,7 +6,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 import plots
-from handwriting import Page
+from handwriting.page import Page
+from handwriting.predict import plot_recognised
 from model import HISTORY
 
 
@@ -88,7 +89,7 @@ def test_recognised_shows_boxes_and_doubts(mnist, tmp_path):
     texts = ["7?", *["7"] * 99]
     picture = np.ones((1000, 2000), np.float32)
     page = Page(picture, boxes, mnist[0][:100], probabilities, texts, "7?77", boxes[:3] + 100)
-    figure = plots.plot_recognised([("$page.png", page)] * 2)
+    figure = plot_recognised([("$page.png", page)] * 2)
     plots.save_figures({"recognised.png": figure}, tmp_path)
     axes = figure.axes[0]
     shown = [text.get_text() for text in axes.texts]
@@ -96,5 +97,5 @@ def test_recognised_shows_boxes_and_doubts(mnist, tmp_path):
     assert shown.count("7  0.91") == 2 * 99
     frames = Counter(to_hex(frame.get_edgecolor()) for frame in axes.patches)
     assert frames == {plots.BLUE: 4 * 99, plots.ORANGE: 4, plots.GREY: 6}
-    height = plots.plot_recognised([("page.png", page)] * 100).get_size_inches()[1]
+    height = plot_recognised([("page.png", page)] * 100).get_size_inches()[1]
     assert height < 655  # the most that can be saved

@@ -5,7 +5,7 @@ from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 
 from files import UserError
-from picture import FAINTEST_INK, paper_of
+from handwriting.picture import FAINTEST_INK, paper_of
 
 MOST_DIGITS = 100
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
@@ -13,7 +13,7 @@ NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 
 
-def find_digits(ink):
+def find_pieces(ink):
     """Find what may be digits in the ink (height, width) of a picture, as `find_ink` returns it.
 
     Returns the ink of each (n arrays, 0 on paper, 1 within strokes), their boxes (n, 4) integers:
@@ -27,7 +27,7 @@ def find_digits(ink):
     heights = boxes[:, 1] - boxes[:, 0]
     is_tall = heights >= 0.25 * heights.max(initial=0)
     if is_tall.sum() > MOST_DIGITS:
-        raise UserError(f"{is_tall.sum()} blobs; at most {MOST_DIGITS} digits are read")
+        raise UserError(f"{is_tall.sum()} pieces; at most {MOST_DIGITS} digits are recognised")
     inks = [cut_out(ink, labels, n + 1, boxes[n]) for n in np.flatnonzero(is_tall)]
     return inks, boxes[is_tall], boxes[~is_tall]
 
@@ -146,7 +146,7 @@ def without_specks(labels):
     keep = (np.max(contact, axis=0) < 0.8 * sizes) & ~is_stripe
     keep &= sizes >= max(SMALLEST_PIECE, 0.1 * sizes[keep].max(initial=0))
     if keep.sum() > 10 * MOST_DIGITS:
-        raise UserError(f"{keep.sum():,} blobs; at most {MOST_DIGITS} digits are read")
+        raise UserError(f"{keep.sum():,} pieces; at most {MOST_DIGITS} digits are recognised")
     return np.append(0, np.where(keep, keep.cumsum(), 0))[labels]
 
 

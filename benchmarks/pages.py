@@ -1,6 +1,6 @@
 """How well pages of handwriting are read, and a picture of each kind of page with its answer.
 
-    python benchmarks/handwriting.py
+    python benchmarks/pages.py
 
 Pages are made from MNIST's test digits and read as a user's picture files are. Each row of the
 table that is printed, in Markdown, is of one kind of page: how many pages are answered exactly,
@@ -21,18 +21,18 @@ PROJECT = Path(__file__).parent.parent
 sys.path.insert(0, str(PROJECT))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the processes share the cores already
 
-import numpy as np  # noqa: E402
-from matplotlib import get_data_path  # noqa: E402
-from non_digits import drawing, printed_digit, printed_symbol, scribble  # noqa: E402
-from PIL import Image, ImageDraw, ImageFont  # noqa: E402
-from scipy import ndimage  # noqa: E402
-from sklearn.datasets import load_digits  # noqa: E402
+import numpy as np
+from matplotlib import get_data_path
+from non_digits import drawing, printed_digit, printed_symbol, scribble
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+from sklearn.datasets import load_digits
 
-from data_preprocessing import load_mnist, preprocess  # noqa: E402
-from files import UserError  # noqa: E402
-from handwriting import read_page  # noqa: E402
-from save_load import load_model  # noqa: E402
-from settings import read_config  # noqa: E402
+from data_preprocessing import load_mnist, preprocess
+from files import UserError
+from handwriting.page import recognise_page
+from save_load import load_model
+from settings import read_config
 
 PAPER, INK = 0.9, 0.15  # grey values, from 0 (black) to 1
 SEED = 20261128  # fresh, so that no page of it has been looked at before
@@ -497,7 +497,7 @@ def picture_file(picture):
 @functools.cache
 def reader():
     """The network that is shipped, as a function from images to probabilities."""
-    network, _, settings, *_ = load_model(PROJECT / "handwriting_model.npz")
+    network, _, settings, *_ = load_model(PROJECT / "handwriting" / "model.npz")
     return lambda images: network.predict_proba(preprocess(images, settings.deskew))
 
 
@@ -526,7 +526,7 @@ def read_one(task):
     picture, expected = make_page(*task)
     _, reading = read_config()
     try:
-        text = read_page(picture_file(picture), reader(), reading).text
+        text = recognise_page(picture_file(picture), reader(), reading).text
     except UserError:  # too many blobs
         return False, False
     sure = text != "" and "?" not in text
@@ -564,7 +564,7 @@ def draw_pages(seed, training, path):
     font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", 10)
     for place, kind in enumerate(KINDS):
         picture, _ = make_page(kind, 0, seed, training)
-        text = read_page(picture_file(picture), reader(), reading).text or "no digit found"
+        text = recognise_page(picture_file(picture), reader(), reading).text or "no digit found"
         image = Image.open(picture_file(picture)).convert("RGB")
         image.thumbnail((width - 20, height - 50))
         top, left = place // columns * height, place % columns * width

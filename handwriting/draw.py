@@ -13,9 +13,9 @@ from matplotlib.transforms import Bbox
 from PIL import Image, ImageDraw, ImageOps
 
 from data_preprocessing import preprocess
-from explanation import ReadingFigure
 from files import UserError, atomic_write
-from handwriting import normalise
+from handwriting.explanation import ReadingFigure
+from handwriting.normalise import normalise
 from plots import plt
 from utils import softmax
 

@@ -1,6 +1,6 @@
 """From a picture file to ink: what is written on the page, without light and shadow.
 
-read_picture    file          ->  grey picture, reduced if it is large
+load_picture    file          ->  grey picture, reduced if it is large
 find_ink        grey picture  ->  how much ink each pixel holds
 """
 
@@ -17,8 +17,8 @@ SMALLEST_SIZE = 64  # a picture is enlarged until its longer side has this many 
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 
 
-def read_picture(path, size):
-    """Read a picture file, reduced to about `size` pixels of the longer side if it is larger.
+def load_picture(path, size):
+    """Load a picture file, reduced to about `size` pixels of the longer side if it is larger.
 
     path: a path or a file object. Returns a grey picture (height, width) float32, from 0 (black)
     to 1 (white), upright; how many times it was reduced; and the number of pages in the file, of

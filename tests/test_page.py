@@ -10,15 +10,16 @@ from pages import READING, answer, as_image, page, page_of, predict, save
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-import handwriting
+from handwriting import page as reader
+from handwriting.normalise import normalise
+from handwriting.picture import load_picture
 from main import main
-from picture import read_picture
 
 
 @pytest.mark.parametrize("shape", [(200, 40), (60, 300), (20, 20), (7, 5)])
 def test_normalise_scales_the_longer_side_to_20_and_keeps_the_aspect(shape):
     ink = np.pad(np.ones(shape, np.float32), ((3, 90), (50, 8)))
-    image = handwriting.normalise(ink)
+    image = normalise(ink)
     assert image.shape == (28, 28) and image.dtype == np.uint8 and image.max() == 255
     height, width = (image / 255).max(1).sum(), (image / 255).max(0).sum()
     assert max(height, width) == pytest.approx(20, abs=0.5)
@@ -31,7 +32,7 @@ def test_normalise_gives_back_what_mnist_made(mnist):
     for scale in (1, 3, 8):
         size = (28 * scale, 28 * scale)
         large = [Image.fromarray(image).resize(size, Image.Resampling.NEAREST) for image in images]
-        again = [handwriting.normalise(np.float32(image) / 255) for image in large]
+        again = [normalise(np.float32(image) / 255) for image in large]
         difference = np.abs(np.subtract(again, images, dtype=float)).mean((1, 2))
         assert np.median(difference) < 6  # of 255; a digit moved by a pixel differs by about 25
 
@@ -178,7 +179,7 @@ def test_what_is_no_digit_is_left_out(clear, read, capsys, tmp_path):
 
 def test_small_digits_on_a_large_picture(clear, read, tmp_path):
     picture = np.pad(page(clear[[3, 1, 7]], scale=1), 1500, "edge")
-    found = handwriting.read_page(save(tmp_path / "p.png", picture), read, READING)
+    found = reader.recognise_page(save(tmp_path / "p.png", picture), read, READING)
     assert found.text == "317" and found.picture.shape == picture.shape
 
 
@@ -198,8 +199,8 @@ def test_the_line_and_the_picture(clear, capsys, tmp_path):
 def test_a_doubtful_digit_has_a_question_mark():
     probabilities = np.full((2, 10), 0.01)
     probabilities[[0, 1], [3, 8]] = 0.91, 0.69
-    assert handwriting.digit_texts(probabilities, 0.7) == ["3", "8?"]
-    assert handwriting.digit_texts(probabilities, 0) == ["3", "8"]
+    assert reader.digit_texts(probabilities, 0.7) == ["3", "8?"]
+    assert reader.digit_texts(probabilities, 0) == ["3", "8"]
 
 
 def test_the_first_of_several_pages(clear, capsys, tmp_path):
@@ -232,13 +233,13 @@ def test_more_than_100_blobs(clear, capsys, tmp_path):
     path = save(tmp_path / "p.png", np.vstack([picture, picture[:72]]))
     status, out, err = predict(capsys, tmp_path, path)
     assert (status, out) == (1, "")
-    assert err == f"error: {path}: 110 blobs; at most 100 digits are read\n"
+    assert err == f"error: {path}: 110 pieces; at most 100 digits are recognised\n"
 
 
 def test_a_50_megapixel_photo_is_answered_in_under_2_seconds(clear, tmp_path):
     picture = as_image(page(clear[[4, 2]], margin=200))
     picture.resize((8160, 6144)).convert("RGB").save(tmp_path / "photo.jpg")
-    assert max(read_picture(tmp_path / "photo.jpg", 1200)[0].shape) <= 1800
+    assert max(load_picture(tmp_path / "photo.jpg", 1200)[0].shape) <= 1800
     times = []
     for _ in range(4):
         used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from handwriting import box_of, normalise
+from handwriting.normalise import box_of, normalise
+from handwriting.picture import resize
 from model import NO_DIGIT
-from picture import resize
 
 # The typefaces of matplotlib that are trained on; DejaVu Serif and STIX are kept for tests.
 STYLES = ("", "-Bold", "-Oblique", "-BoldOblique")
@@ -117,7 +117,7 @@ def touching(images, labels, random_generator):
 def part(images, labels, random_generator):
     """The left or right part of a digit, but never one as narrow as a 1."""
     while True:
-        ink = cut(images, labels, random_generator)
+        ink = cut_off(images, labels, random_generator)
         top, bottom, left, right = box_of(ink)
         if right - left - 1 > 0.45 * (bottom - top - 1):
             return ink, NO_DIGIT
@@ -125,13 +125,13 @@ def part(images, labels, random_generator):
 
 def digit_and_part(images, labels, random_generator):
     """A digit and part of another, which touch."""
-    inks = [pick(images, labels, random_generator)[0], cut(images, labels, random_generator)]
+    inks = [pick(images, labels, random_generator)[0], cut_off(images, labels, random_generator)]
     if random_generator.random() < 0.5:
         inks.reverse()
     return beside(*inks, random_generator), NO_DIGIT
 
 
-def cut(images, labels, random_generator):
+def cut_off(images, labels, random_generator):
     """The left or right part of a digit other than 1: 30 to 50 % of its width, (28, 28)."""
     ink, label = pick(images, labels, random_generator)
     while label == 1:
@@ -143,7 +143,7 @@ def cut(images, labels, random_generator):
     is_left = columns + random_generator.uniform(-0.3, 0.3) * (rows - 13.5) < position
     kept = np.where(is_left == keep_left, ink, 0)
     # a cut that slants as the digit does may leave nothing
-    return kept if (kept > 0.5).any() else cut(images, labels, random_generator)
+    return kept if (kept > 0.5).any() else cut_off(images, labels, random_generator)
 
 
 def beside(left, right, random_generator):
