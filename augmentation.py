@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from data_preprocessing import edge_directions
 from model import INPUTS, SIDE
 
 WARPS = 200  # distortions per epoch, each applied to a group of images
@@ -22,10 +21,8 @@ ELASTICITY = 0.7  # standard deviation of the elastic displacement, pixels
 SMOOTHNESS = 4.0  # standard deviation of the Gaussian that smooths the displacement, pixels
 
 
-def distorted_epochs(X, random_generators, edges=False):
+def distorted_epochs(X, random_generators):
     """Yield a distorted copy of the images X (n, 784) float32 for each random generator.
-
-    edges: whether to yield their edges (`edge_directions`) instead of their pixels.
 
     A second thread prepares the next copy while the caller uses this one, which is overwritten when
     the next but one is prepared; NumPy lets both threads compute at once. A copy depends on its
@@ -35,7 +32,7 @@ def distorted_epochs(X, random_generators, edges=False):
     previous = None
     with ThreadPoolExecutor(max_workers=1) as executor:
         for random_generator in random_generators:
-            task = executor.submit(distort, X, random_generator, next(copies), edges)
+            task = executor.submit(distort, X, random_generator, next(copies))
             if previous:
                 yield previous.result()
             previous = task
@@ -43,16 +40,12 @@ def distorted_epochs(X, random_generators, edges=False):
             yield previous.result()
 
 
-def distort(X, random_generator, out, edges=False):
-    """Write a distorted copy of each image of X to `out`, both (n, 784) float32; return `out`.
-
-    edges: whether to write edges instead of pixels.
-    """
+def distort(X, random_generator, out):
+    """Write a distorted copy of each image of X to `out`, both (n, 784) float32; return `out`."""
     size = math.ceil(len(X) / WARPS)
     for start, positions in zip(range(0, len(X), size), random_warps(random_generator, WARPS)):
         group = slice(start, start + size)
-        warped = warp(X[group].T, positions)
-        out[group] = (edge_directions(warped) if edges else warped).T
+        out[group] = warp(X[group].T, positions).T
     return out
 
 

@@ -2,15 +2,15 @@
 
 import argparse
 import contextlib
+import difflib
 import os
 import signal
 import sys
-import traceback
 import warnings
 from pathlib import Path
 
-from files import PROJECT, UserError
-from settings import SEEDS, TRAINING, describe_fault, read_config
+from files import PROJECT, UserError, signals_to
+from settings import SEEDS, TRAINING, load_config
 
 USAGE = (
     "python main.py [--train-model | --resume FILE | --predict FILE ... | --draw] [options]\n"
@@ -25,18 +25,18 @@ def parse_command_line(train_model, arguments=None):
 
     Settings are those of config.py, overridden on the command line. The options are train_model,
     resume, predict, draw, seeds, model (None if not given), plots_dir, show_plots, and the
-    settings for reading from config.py. Raises UserError if config.py or train_model is wrong. A
+    thresholds for recognising handwriting. Raises UserError if config.py or train_model is wrong. A
     wrong option ends the program with a usage line and exit status 2.
     """
     if not isinstance(train_model, bool):
         raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")
-    settings, reading = read_config()
+    settings, thresholds = load_config()
     parser = make_parser(train_model, settings)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        parser.error(advice(unknown[0]))
+        parser.error(advice(unknown[0], parser))
     overrides = {name: value for name in TRAINING if (value := vars(options).pop(name)) is not None}
-    vars(options).update(vars(reading))
+    options.thresholds = thresholds
     if options.predict or options.draw or options.resume:
         options.train_model = False
     training_only = [*overrides, *(["seeds"] if options.seeds > 1 else [])]
@@ -114,10 +114,16 @@ def option_type(setting):
     return convert
 
 
-def advice(argument):
+def advice(argument, parser):
     """What to write instead of an argument that is not an option."""
     if argument.startswith("-"):
-        return f"unknown option {argument}"
+        options = [option for action in parser._actions for option in action.option_strings]
+        near = difflib.get_close_matches(argument.partition("=")[0], options, n=1)
+        return f"unknown option {argument}" + "".join(
+            f"; did you mean {option}?" for option in near
+        )
+    if argument.lower() in ("true", "false", "yes", "no"):
+        return f"{argument} belongs to no option; write --augment or --no-augment, for example"
     if argument.replace(".", "").isdigit():
         return f"{argument} belongs to no option; separate several values by commas: 128,64"
     return f"{argument} belongs to no option; to read a picture, write --predict {argument}"
@@ -126,7 +132,7 @@ def advice(argument):
 def run_as_program(main):
     """Call main and return the exit status; errors and interrupts end in one line on stderr.
 
-    SIGTERM and SIGHUP interrupt the program as Ctrl-C does.
+    SIGTERM and SIGHUP interrupt the program as Ctrl-C does. A closed pipe ends it quietly.
     """
     received = signal.SIGINT
 
@@ -135,61 +141,33 @@ def run_as_program(main):
         received = number
         raise KeyboardInterrupt
 
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
-            signal.signal(number, interrupt)
-    warnings.simplefilter("ignore")  # libraries warn of what a user can't change
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        stream.reconfigure(errors="backslashreplace")  # for file names in other encodings
-    try:
-        status = main()
-        if sys.stdout:
-            sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # python main.py | head -1
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGPIPE)
-    except KeyboardInterrupt as interrupted:
-        text = str(interrupted) or "no file is left half written"
-        return end(f"interrupted: {text}", 128 + received)
-    except Exception as error:
-        if not (line := one_line(error)):
-            raise
-        return end(line, 1)
-
-
-def report_error(kind, error, trace):
-    """The program's sys.excepthook: one line for an error the user can fix, else a traceback.
-
-    It handles what fails before main runs: a missing package, a mistyped train_model in main.py.
-    """
-    if kind is NameError and traceback.extract_tb(trace)[-1].name == "<module>":
-        end(f"error: main.py, {describe_fault(error)}", 1)
-    elif line := one_line(error):
-        end(line, 1)
-    else:
-        sys.__excepthook__(kind, error, trace)
-
-
-def one_line(error):
-    """The line to show for an error the user can fix; None for a bug."""
-    if isinstance(error, MemoryError):
-        return f"error: not enough memory: {error}; close other programs or train a smaller network"
-    if isinstance(error, ImportError):
-        return f"error: {error}; install the packages again as the README says, or free some memory"
-    if isinstance(error, (UserError, OSError)):
-        return f"error: {error}"
-    return None
-
-
-def end(line, status):
-    """Print the last line of the program, if that is possible; return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not in notebooks
+            stream.reconfigure(errors="backslashreplace")  # for file names in other encodings
+    with signals_to(interrupt), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # libraries warn of what a user can't change
+        try:
+            status = main()
+            flush_output()
+            return status
+        except KeyboardInterrupt:
+            line, status = "interrupted", 128 + received
+        except BrokenPipeError:  # python main.py | head -1
+            line, status = "", 128 + 13  # as if killed by SIGPIPE, which Windows lacks
+        except MemoryError as error:
+            line, status = f"error: not enough memory: {error}; train a smaller network", 1
+        except (UserError, OSError) as error:
+            line, status = f"error: {error}", 1
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(line, end="\n" if line else "", file=sys.stderr, flush=True)
     try:
-        if sys.stdout:
-            sys.stdout.flush()
-    except OSError:  # drop output that a full disk refuses
+        flush_output()
+    except OSError:  # drop output that a closed pipe or a full disk refuses
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return status
+
+
+def flush_output():
+    """Write what was printed; without this, Python would fail to do so after the program."""
+    if sys.stdout:
+        sys.stdout.flush()

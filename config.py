@@ -1,7 +1,4 @@
-"""The settings. Edit them here, or override those of training for one run, as in --alpha 0.1.
-
-settings.py says what each may be.
-"""
+"""The settings. Edit them here, or override those of training for one run, as in --alpha 0.1."""
 
 # Training
 alpha = 0.01  # learning rate
@@ -12,12 +9,11 @@ l2 = 0.00001  # strength of the L2 penalty on the weights
 momentum = 0.95  # fraction of the previous step added to the next; 0: plain gradient descent
 decay = True  # learning-rate schedule: warm up to alpha, then a cosine down to 0
 deskew = True  # straighten the digits and bring them closer to one size
-edges = True  # feed the network edges in four directions instead of pixels
 augment = True  # train on randomly distorted copies of the images, new ones every epoch
 beyond_mnist = False  # also train on digits in other styles and on things that are no digits
 validation_size = 0  # training images held out for validation; 0: show the test images instead
 seed = 0  # seed of every random choice
 
-# Reading handwriting
+# Recognising handwriting
 doubtful_below = 0.7  # a digit with a lower probability gets a question mark
 left_out_below = 0.3  # a piece with a lower probability is no digit and is left out

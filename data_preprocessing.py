@@ -1,4 +1,4 @@
-"""MNIST, downloaded, verified and cached; the network's input: deskewed, reduced to edges."""
+"""MNIST, downloaded, verified and cached; the network's input: grey pixels, deskewed."""
 
 import hashlib
 import math
@@ -134,21 +134,19 @@ SOURCES = {
 }
 
 
-def preprocess(images, deskew, edges=False):
-    """Convert images to network inputs: (n, 28, 28) uint8 to (n, 784) float32.
+def preprocess(images, deskew):
+    """Convert images to network inputs: (n, 28, 28) uint8 to (n, 784) float32, about 0 to 1.
 
-    Pixels go from 0 to about 1, edges from 0 to about 2.
-
-    deskew: whether to straighten the digits and normalise their size (`deskewed`). edges: whether
-    to replace the pixels by edges (`edge_directions`).
+    deskew: whether to straighten the digits and normalise their size (`deskewed`).
     """
+    if images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
+        raise ValueError(f"images must have the shape (n, {SIDE}, {SIDE}), not {images.shape}")
     X = np.empty((len(images), INPUTS), np.float32)
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK] * np.float32(1 / 255)
         if deskew:
             chunk = deskewed(chunk)
-        chunk = chunk.reshape(-1, INPUTS)
-        X[start : start + CHUNK] = edge_directions(chunk.T).T if edges else chunk
+        X[start : start + CHUNK] = chunk.reshape(-1, INPUTS)
     return X
 
 
@@ -186,37 +184,12 @@ def deskewed(images):
     from_column = (column[:, None] + slant[:, None] * r)[:, :, None] + c[:, None, :]
 
     # Linear interpolation: between rows by a matrix product, between columns by look-up.
-    padded = np.zeros((n, SIDE, SIDE + 2), np.float32)  # a column of paper on either side
+    width = SIDE + 3  # with columns of paper, one on the left and two on the right
+    padded = np.zeros((n, SIDE, width), np.float32)
     weights = np.maximum(1 - np.abs(from_row[:, :, None] - position), 0)
-    np.matmul(weights, images, out=padded[:, :, 1:-1])
-    from_column = np.clip(from_column + 1, 0, SIDE + 0.999)
+    np.matmul(weights, images, out=padded[:, :, 1:-2])
+    from_column = np.clip(from_column + 1, 0, SIDE + 1)
     left = np.floor(from_column)
     right_share = from_column - left
-    left = left.astype(np.intp) + (SIDE + 2) * np.arange(n * SIDE).reshape(n, SIDE, 1)
+    left = left.astype(np.intp) + width * np.arange(n * SIDE).reshape(n, SIDE, 1)
     return (1 - right_share) * padded.take(left) + right_share * padded.take(left + 1)
-
-
-def edge_directions(pixels):
-    """Replace images by the strength of their edges in four directions, at half the resolution.
-
-    An edge depends less on the thickness of a stroke than pixels do, and still overlaps when the
-    stroke is shifted by a pixel. The strengths are the absolute derivatives of the image downwards,
-    to the right and along both diagonals (after Liu, Nakashima, Sako and Fujisawa: Handwritten
-    digit recognition: benchmarking of state-of-the-art techniques, 2003), averaged over squares of
-    2 x 2 pixels.
-
-    pixels: (784, n) float32, one image per column. Returns the same shape and dtype: 28 x 28
-    pictures whose quarters are the derivatives down and right (top), down-right and down-left.
-    """
-    images = np.zeros((SIDE + 2, SIDE + 2, pixels.shape[1]), pixels.dtype)  # with a margin
-    images[1:-1, 1:-1] = pixels.reshape(SIDE, SIDE, -1)
-    down = images[2:, 1:-1] - images[:-2, 1:-1]
-    right = images[1:-1, 2:] - images[1:-1, :-2]
-    half = SIDE // 2
-    quarters = np.empty((2, half, 2, half, pixels.shape[1]), pixels.dtype)
-    for quarter, derivative in enumerate((down, right, down + right, down - right)):
-        strength = np.abs(derivative)
-        strength = strength[::2] + strength[1::2]
-        strength = strength[:, ::2] + strength[:, 1::2]
-        quarters[quarter // 2, :, quarter % 2] = strength / 4
-    return quarters.reshape(pixels.shape)

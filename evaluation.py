@@ -1,4 +1,4 @@
-"""How well the network reads: accuracy, confusion matrix, report, mistakes."""
+"""How well the network recognises: accuracy, report, confusion matrix, mistakes."""
 
 import numpy as np
 
@@ -32,6 +32,27 @@ def report(confusions):
         recall = f"{correct / true:.2%}" if true else "-"
         lines.append(f"{digit:5}  {precision:>9}  {recall:>6}  {true:6,}")
     return "\n".join(lines)
+
+
+def plot_confusion_matrix(confusions):
+    """Plot the confusion matrix: colours show the errors, numbers the counts."""
+    from sklearn.metrics import ConfusionMatrixDisplay  # slow to import
+
+    from plots import plt
+
+    figure, axes = plt.subplots(figsize=(8, 7))
+    most_errors = (confusions - np.diag(np.diag(confusions))).max()
+    ConfusionMatrixDisplay(confusions).plot(
+        ax=axes,
+        cmap="Blues",
+        colorbar=False,
+        im_kw={"vmin": 0, "vmax": max(2 * most_errors, 1)},  # else the diagonal outshines the rest
+    )
+    errors = confusions.sum() - np.trace(confusions)
+    axes.set_title(f"Confusion matrix: {errors:,} errors in {confusions.sum():,} test images")
+    axes.set_xlabel("predicted digit")
+    axes.set_ylabel("true digit")
+    return figure
 
 
 def most_confident_mistakes(labels, probabilities):

@@ -1,11 +1,13 @@
-"""Errors the user can fix, and files that are written completely or not at all."""
+"""Files that are written completely or not at all, and errors the user can fix."""
 
 import contextlib
 import os
 import secrets
+import shutil
+import signal
 from pathlib import Path
 
-PROJECT = Path(__file__).parent  # the folder of the program
+PROJECT = Path(__file__).resolve().parent  # the folder of the program
 
 
 class UserError(Exception):
@@ -13,14 +15,16 @@ class UserError(Exception):
 
 
 @contextlib.contextmanager
-def atomic_write(path):
+def atomic_write(path, previous=None):
     """Open a binary file that replaces `path` once it is complete and on the disk.
 
-    Until then the old file stays; if anything fails, it stays for good. Missing folders are
-    created. Raises UserError if the file can't be written.
+    Until then the old file stays; if anything fails, it stays for good. previous: where the file
+    that is replaced, if any, is kept. Missing folders are created. Raises UserError if the file
+    can't be written.
     """
     path = Path(os.path.realpath(path))  # write to the target of a symbolic link
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    replaced = temporary.with_suffix(".previous.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_file():  # /dev/null must not become a file
@@ -29,12 +33,19 @@ def atomic_write(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if previous and path.exists():
+            try:
+                os.link(path, replaced)  # takes no time, in which another process could write
+            except OSError:  # some file systems have no links
+                shutil.copyfile(path, replaced)
+            os.replace(replaced, previous)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(f"{path}: can't be written: {error.strerror or error}") from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        for path in (temporary, replaced):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def check_writable(path):
@@ -45,3 +56,28 @@ def check_writable(path):
 
     with contextlib.suppress(NothingToWrite), atomic_write(path):
         raise NothingToWrite  # makes atomic_write remove its temporary file and keep the old one
+
+
+@contextlib.contextmanager
+def signals_to(handler):
+    """Handle Ctrl-C, SIGTERM and SIGHUP by `handler`, but not those that are ignored (nohup)."""
+    numbers = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
+    handlers = {number: signal.getsignal(number) for number in numbers if number}  # of Windows, two
+    handlers = {n: before for n, before in handlers.items() if before is not signal.SIG_IGN}
+    for number in handlers:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, before in handlers.items():
+            signal.signal(number, before)
+
+
+@contextlib.contextmanager
+def signals_deferred():
+    """Let Ctrl-C, SIGTERM and SIGHUP wait until the block is done."""
+    waiting = []
+    with signals_to(lambda number, frame: waiting.append(number)):
+        yield
+    for number in waiting:
+        signal.raise_signal(number)

@@ -7,15 +7,14 @@ number of rows. With one hidden layer the network computes
                 P = softmax(H @ W_2 + b_2)
     loss        -sum(Y * log(P)) / batch + l2 / 2 * (sum(W_1**2) + sum(W_2**2))
     backward    dZ_2 = (P - Y) / batch
-                dW_2 = H.T @ dZ_2
+                dW_2 = H.T @ dZ_2 + l2 * W_2
                 db_2 = dZ_2.sum(0)
                 dZ_1 = (dZ_2 @ W_2.T) * (H > 0)
-                dW_1 = X.T @ dZ_1
+                dW_1 = X.T @ dZ_1 + l2 * W_1
                 db_1 = dZ_1.sum(0)
 
-where dW is the derivative of the first term, the cross-entropy, with respect to W. Every further
-hidden layer repeats the lines of the first. The L2 penalty adds l2 * W to dW; `gradient_descent` in
-train.py does this.
+where dW is the derivative of the loss with respect to W. Every further hidden layer repeats the
+lines of the first.
 """
 
 import math
@@ -30,7 +29,6 @@ CLASSES = 10  # the digits 0 to 9
 NO_DIGIT = CLASSES  # the label of an image that shows no digit
 # The target of each label, a row of Y: 1 for its digit, or a tenth for every digit.
 TARGETS = np.vstack([np.eye(CLASSES), np.full(CLASSES, 1 / CLASSES)])
-HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
 EVALUATION_BATCH = 1000  # images per forward pass outside of training; limits the memory
 
 
@@ -45,7 +43,7 @@ class MultilayerPerceptron:
     gradient, weight_gradients, bias_gradients: the same for the gradient that `backward` computes.
     """
 
-    def __init__(self, hidden_layers=(128,), dtype=np.float32):
+    def __init__(self, hidden_layers, dtype=np.float32):
         """Create a network with hidden layers of these sizes; all parameters are 0.
 
         dtype: float32 for training, float64 for checking gradients.
@@ -60,7 +58,7 @@ class MultilayerPerceptron:
         self.weights, self.biases = split(self.parameters, shapes)
         self.weight_gradients, self.bias_gradients = split(self.gradient, shapes)
 
-    # Pickling, which sends networks between processes, would turn the views into copies.
+    # Copying and pickling would turn the views into arrays of their own.
     def __reduce__(self):
         return restore, (self.layer_sizes[1:-1], self.parameters)
 
@@ -85,29 +83,33 @@ class MultilayerPerceptron:
         layers.append(layers[-1] @ self.weights[-1] + self.biases[-1])
         return layers
 
-    def backward(self, X, Y, scale=1.0):
-        """Backpropagation: fill `gradient` with scale times the gradient of the cross-entropy.
+    def backward(self, X, Y, l2):
+        """Backpropagation: fill `gradient` with the gradient of the loss.
 
-        With the learning rate as `scale`, `gradient` is the step itself: scaling the small dZ is
-        faster than scaling the large dW.
-
-        X: (n, 784) a batch; Y: (n, 10) its targets. Returns log P, (n, 10).
+        X: (n, 784); Y: (n, 10) targets. l2: strength of the L2 penalty. Returns the
+        log-probabilities (n, 10) of the forward pass.
         """
         *inputs, logits = self.forward(X)
         log_P = log_softmax(logits)
-        dZ = (np.exp(log_P) - Y) * (scale / len(X))
+        dZ = (np.exp(log_P) - Y) / len(X)
         for layer in reversed(range(len(self.weights))):
-            np.matmul(inputs[layer].T, dZ, out=self.weight_gradients[layer])  # dW = inputs.T @ dZ
-            np.sum(dZ, axis=0, out=self.bias_gradients[layer])  # db = dZ.sum(0)
+            W, dW, db = (
+                self.weights[layer],
+                self.weight_gradients[layer],
+                self.bias_gradients[layer],
+            )
+            np.matmul(inputs[layer].T, dZ, out=dW)
+            dW += l2 * W
+            np.sum(dZ, axis=0, out=db)
             if layer > 0:
-                dZ = (dZ @ self.weights[layer].T) * relu_derivative(inputs[layer])
+                dZ = (dZ @ W.T) * relu_derivative(inputs[layer])
         return log_P
 
     def penalty(self, l2):
         """The L2 part of the loss, l2 / 2 * sum(W**2) over all weights; a float."""
         return l2 / 2 * float(self.all_weights @ self.all_weights)
 
-    def evaluate(self, X, labels, l2=0.0):
+    def evaluate(self, X, labels, l2):
         """Loss and accuracy (0 to 1), two floats, on images X (n, 784) with labels (n,)."""
         cross_entropy, accuracy = score(log_softmax(self.logits(X)), labels)
         return cross_entropy + self.penalty(l2), accuracy
@@ -122,6 +124,8 @@ class MultilayerPerceptron:
 
     def logits(self, X):
         """The last layer's output, (n, 10), for images X (n, 784), computed batch by batch."""
+        if X.ndim != 2 or X.shape[1] != INPUTS:
+            raise ValueError(f"X must have the shape (n, {INPUTS}), not {X.shape}")
         logits = np.empty((len(X), CLASSES), self.parameters.dtype)
         for start in range(0, len(X), EVALUATION_BATCH):
             batch = slice(start, start + EVALUATION_BATCH)
@@ -139,7 +143,7 @@ def split(vector, shapes):
 
 
 def restore(hidden_layers, parameters):
-    """A network with these hidden layers and parameters."""
+    """A network with these hidden layers and a copy of these parameters."""
     network = MultilayerPerceptron(hidden_layers, parameters.dtype)
     network.parameters[...] = parameters
     return network

@@ -1,22 +1,27 @@
-"""Every picture. Each `plot_...` function returns a figure; main.py saves and shows them."""
+"""The pictures. Each `plot_...` function returns a figure; main.py saves and shows them."""
 
 import os
+import sys
 import warnings
 
 import numpy as np
 
-from files import atomic_write
+from files import UserError, atomic_write
 from model import SIDE
 
-chosen_backend = os.environ.pop("MPLBACKEND", None)  # a wrong one would stop the import
+# A backend that is wrong or has no display would stop the import. A notebook's is right.
+is_notebook = "ipykernel" in sys.modules
+chosen_backend = None if is_notebook else os.environ.pop("MPLBACKEND", None)
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib import ticker  # noqa: E402
 
 if chosen_backend:
     try:
-        plt.switch_backend(chosen_backend)
+        # a program that is started from a notebook inherits its backend
+        plt.switch_backend("agg" if "inline" in chosen_backend else chosen_backend)
     except Exception:  # no such backend, no display or no toolkit: no windows
         plt.switch_backend("agg")
+plt.rcdefaults()  # pictures don't depend on the user's matplotlibrc
 
 # Two colours and a grey that people with any colour vision can tell apart
 # (Okabe and Ito: Color Universal Design, 2008).
@@ -61,25 +66,6 @@ def plot_history(history, quantity, held_out):
     return figure
 
 
-def plot_confusion_matrix(confusions):
-    """Plot the confusion matrix: colours show the errors, numbers the counts."""
-    from sklearn.metrics import ConfusionMatrixDisplay  # slow to import
-
-    figure, axes = plt.subplots(figsize=(8, 7))
-    most_errors = (confusions - np.diag(np.diag(confusions))).max()
-    ConfusionMatrixDisplay(confusions).plot(
-        ax=axes,
-        cmap="Blues",
-        colorbar=False,
-        im_kw={"vmin": 0, "vmax": max(2 * most_errors, 1)},  # else the diagonal outshines the rest
-    )
-    errors = confusions.sum() - np.trace(confusions)
-    axes.set_title(f"Confusion matrix: {errors:,} errors in {confusions.sum():,} test images")
-    axes.set_xlabel("predicted digit")
-    axes.set_ylabel("true digit")
-    return figure
-
-
 def plot_predictions(images, labels, probabilities, chosen, title):
     """Plot the first 25 chosen images, with their labels, predictions and probabilities.
 
@@ -113,11 +99,8 @@ def add_tiles(axes, images, texts, colours, columns, left=0, top=0):
         axes.text(x + SIDE / 2, y + SIDE + 1.5, text, color=colour, ha="center", va="top")
 
 
-def plot_weights(W, edges=False):
-    """Plot the weights W_1 (784, neurons) of the hidden neurons, a 28 x 28 picture for each.
-
-    edges: whether the inputs are edges; then each quarter is a direction (`edge_directions`).
-    """
+def plot_weights(W):
+    """Plot the weights W_1 (784, neurons) of the hidden neurons, a 28 x 28 picture for each."""
     shown = min(W.shape[1], 128)
     columns = min(shown, 16)
     pictures = mosaic(W.T[:shown].reshape(shown, SIDE, SIDE), columns, gap=2)
@@ -128,8 +111,6 @@ def plot_weights(W, edges=False):
     axes.axis("off")
     of_all = "" if shown == W.shape[1] else f" (the first {shown} of {W.shape[1]})"
     meaning = "ink on blue excites, on red inhibits"
-    if edges:
-        meaning = "edges on blue excite, on red inhibit; each quarter is a direction"
     figure.suptitle(f"Weights of the hidden neurons{of_all}: {meaning}")
     figure.colorbar(image, label="weight", extend="both")
     return figure
@@ -153,20 +134,22 @@ def mosaic(images, columns, gap):
 
 def save_figures(figures, folder):
     """Save figures, a dictionary by file name, as PNG files in a folder; UserError if it fails."""
-    for name, figure in figures.items():
-        with atomic_write(folder / name) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a letter missing in the font is drawn as a box
-            figure.savefig(file, format="png", dpi=100, pil_kwargs={"compress_level": 3})
+    try:
+        for name, figure in figures.items():
+            with atomic_write(folder / name) as file, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a letter missing in the font is drawn as a box
+                figure.savefig(file, format="png", dpi=100, pil_kwargs={"compress_level": 3})
+    except UserError as error:
+        raise UserError(f"{error}; choose another folder with --plots-dir") from error
 
 
 def show_figures(figures):
     """Show figures, a dictionary by file name, in windows until the user closes them.
 
-    Without a display, nothing happens.
+    In a notebook they are shown there. Without a display, nothing happens.
     """
-    if plt.get_backend().lower() in {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}:
-        return
-    for name, figure in figures.items():
-        figure.canvas.manager.set_window_title(name)
-    print("Close the windows to end the program.", flush=True)
+    if plt.gcf().canvas.required_interactive_framework:
+        for name, figure in figures.items():
+            figure.canvas.manager.set_window_title(name)
+        print("Close the windows to end the program.", flush=True)
     plt.show()

@@ -3,16 +3,20 @@
 import io
 import json
 import os
+import sys
+import tempfile
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
-from files import UserError, atomic_write
-from model import HISTORY, MultilayerPerceptron
+from files import UserError, atomic_write, check_writable, signals_deferred
+from model import MultilayerPerceptron
 from settings import TRAINING, check_settings
 
-FORMAT_VERSION = 3  # to be raised when the network's input changes
+FORMAT_VERSION = 4  # to be raised when the network's input changes
+HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
 PARTIAL, PREVIOUS = ".partial.npz", ".previous.npz"  # of interrupted and of replaced networks
 MOST_DIRECTORY_BYTES = 20_000  # of an archive; the deepest network needs 2,200
 
@@ -27,36 +31,64 @@ def complete_path(partial):
     return partial.with_name(partial.name.removesuffix(PARTIAL).removesuffix(".npz") + ".npz")
 
 
-def keep_previous(model):
-    """Copy the file `model`, if there is one, to m.previous.npz for m.npz; return that path."""
-    if not model.exists():
-        return None
-    previous = model.with_name(model.name.removesuffix(".npz") + PREVIOUS)
-    content = model.read_bytes()
-    with atomic_write(previous) as file:
-        file.write(content)
-    return previous
+def previous_path(model):
+    """Where the file that `model` replaces is kept: m.previous.npz for m.npz."""
+    return model.with_name(model.name.removesuffix(".npz") + PREVIOUS)
 
 
-def save_model(path, network, history, settings, velocity=None):
+def check_savable(model, resumed=None):
+    """Raise UserError unless a training can be saved; resumed: the file it resumes, if any."""
+    check_writable(model)
+    for path in (model, partial_path(model)):
+        if path.exists() and path != resumed:
+            check_writable(previous_path(path))
+
+
+def save_training(model, training, resumed=None):
+    """Save what `train` yielded last: as `model` if it is complete, else as its partial file.
+
+    A file that is replaced is kept as the previous one, unless the training resumed it. What can't
+    be saved there is saved in the folder for temporary files, and UserError is raised. Signals
+    wait meanwhile.
+    """
+    _, history, settings, velocity = training
+    path = model if velocity is None else partial_path(model)
+    previous = None if resumed and path.resolve() == resumed.resolve() else previous_path(path)
+    with signals_deferred():
+        try:
+            save_model(path, *training, previous)
+        except UserError as error:
+            rescue = Path(tempfile.mkdtemp(), path.name)
+            save_model(rescue, *training)
+            raise UserError(f"{error}; the network is saved in {rescue}") from error
+        if velocity is None and previous and resumed:
+            resumed.unlink(missing_ok=True)  # another process may have resumed it, too
+    if velocity is None:
+        print(f"Saved the network in {path}.")
+    else:
+        epochs = f"{len(history['training_loss'])} of {settings.number_of_epochs} epochs"
+        print(f"Saved {epochs}; continue with --resume {path}", file=sys.stderr)
+
+
+def save_model(path, network, history, settings, velocity=None, previous=None):
     """Save a trained network to `path`, an .npz file, atomically.
 
     The file holds the arrays W_1, b_1, W_2, b_2, ..., the four of the history, as `train` returns
     it, `description`, a JSON text with the format version and the training settings, and for an
-    interrupted training its `velocity`. Raises UserError if the file can't be written or if the
-    parameters are so large that predictions could overflow.
+    interrupted training its `velocity`. previous: as for `atomic_write`. Raises UserError if the
+    file can't be written or if the parameters are so large that predictions could overflow.
     """
     try:
         check_parameters(network)
     except ValueError as error:
-        raise UserError(f"{error}: nothing is saved; try a smaller alpha") from error
+        raise UserError(f"{error}: try a smaller alpha") from error
     description = {"format_version": FORMAT_VERSION, "settings": vars(settings)}
     arrays = named_parameters(network) | history | {"description": json.dumps(description)}
     if velocity is not None:
         arrays["velocity"] = velocity
     content = io.BytesIO()  # on a full disk, zipfile would print a traceback of its own
     np.savez(content, **arrays)
-    with atomic_write(path) as file:
+    with atomic_write(path, previous) as file:
         file.write(content.getvalue())
 
 
@@ -70,7 +102,7 @@ def load_model(path):
     try:
         with open(path, "rb") as file:
             check_archive(file)
-            return read_model(file)
+            return parse_model(file)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; train a network with --train-model") from None
     except OSError as error:
@@ -103,12 +135,14 @@ def check_archive(file):
         raise ValueError("its arrays are larger than the file")
 
 
-def read_model(file):
+def parse_model(file):
     """Network, history, settings and velocity from an open file; ValueError if it isn't a model."""
     file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
         arrays = dict(archive)
-    settings = read_settings(str(arrays.pop("description")))
+    if "description" not in arrays:
+        raise ValueError("it has no description of a network")
+    settings = parse_settings(str(arrays.pop("description")))
     network = MultilayerPerceptron(settings.hidden_layers)
     epochs = arrays["training_loss"].size
     expected = named_parameters(network) | dict.fromkeys(HISTORY, np.empty(epochs))
@@ -131,9 +165,11 @@ def read_model(file):
     return network, history, settings, arrays.get("velocity")
 
 
-def read_settings(text):
+def parse_settings(text):
     """The training settings in a description, checked, as a namespace; ValueError if none."""
     description = json.loads(text)
+    if not isinstance(description, dict) or description.keys() != {"format_version", "settings"}:
+        raise ValueError("its description is not that of a network")
     version = description["format_version"]
     if version != FORMAT_VERSION:
         raise ValueError(f"its format version is {version!r} and not {FORMAT_VERSION}")

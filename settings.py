@@ -1,13 +1,14 @@
 """What each setting is and may be; values from anywhere are checked here."""
 
-import importlib
 import inspect
+import runpy
+import sys
 import textwrap
 import traceback
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from files import UserError
+from files import PROJECT, UserError
 
 MOST_HIDDEN_LAYERS = 16
 MOST_NEURONS = 4096  # in a hidden layer
@@ -67,36 +68,37 @@ TRAINING = {
     "momentum": Setting(float, 0, 0.999, "fraction of the previous step added to the next"),
     "decay": Setting(bool, 0, 1, "warm up the learning rate, then let it fall to 0"),
     "deskew": Setting(bool, 0, 1, "straighten the digits and bring them closer to one size"),
-    "edges": Setting(bool, 0, 1, "feed the network edges in four directions instead of pixels"),
     "augment": Setting(bool, 0, 1, "train on randomly distorted copies of the images"),
     "beyond_mnist": Setting(bool, 0, 1, "also train on digits in other styles and on non-digits"),
     "validation_size": Setting(int, 0, 59_999, "training images held out for validation"),
     "seed": Setting(int, 0, 2**32 - 1, "seed of every random choice"),
 }
-READING = {
+RECOGNITION = {
     "doubtful_below": Setting(float, 0, 1, "probability below which a digit gets a ?"),
     "left_out_below": Setting(float, 0, 1, "probability below which a piece is no digit"),
 }
 SEEDS = Setting(int, 1, 1000, "number of networks in a study")
 
 
-def read_config():
-    """The settings in config.py: two namespaces, for training and for reading handwriting.
+def load_config(path=PROJECT / "config.py"):
+    """The settings in config.py: two namespaces, for training and for recognising handwriting.
 
-    Raises UserError, which shows the line or the setting, if config.py is wrong.
+    Raises UserError, which shows the line or the setting, if config.py is wrong. Other names in it
+    are reported and ignored.
     """
     try:
-        config = importlib.import_module("config")
+        values = runpy.run_path(path)  # anew each time, for notebooks
+    except OSError as error:
+        raise UserError(f"{path}: can't be read: {error.strerror}") from error
     except Exception as error:  # whatever can be typed into a Python file
         raise UserError(f"config.py, {describe_fault(error)}") from error
-    values = {
-        name: value
-        for name, value in vars(config).items()
-        if not (name.startswith("_") or callable(value) or inspect.ismodule(value))
-    }
-    checked = check_settings(values, TRAINING | READING, "config.py")
-    training, reading = ({name: checked[name] for name in table} for table in (TRAINING, READING))
-    return SimpleNamespace(**training), SimpleNamespace(**reading)
+    allowed = TRAINING | RECOGNITION
+    for name in values.keys() - allowed.keys():
+        value = values.pop(name)
+        if not (name.startswith("_") or callable(value) or inspect.ismodule(value)):
+            print(f"config.py: {name} is not a setting and is ignored", file=sys.stderr)
+    checked = check_settings(values, allowed, "config.py")
+    return [SimpleNamespace(**{name: checked[name] for name in t}) for t in (TRAINING, RECOGNITION)]
 
 
 def check_settings(values, allowed, source):
@@ -122,10 +124,12 @@ def check_settings(values, allowed, source):
 
 
 def describe_fault(error):
-    """Where and why running a Python file failed, in one line: its line, the text and the error."""
+    """Where and why running config.py failed, in one line: its line, the text and the error."""
     if isinstance(error, SyntaxError):
         line, text, reason = error.lineno, error.text, error.msg
     else:
         place = traceback.extract_tb(error.__traceback__)[-1]
         line, text, reason = place.lineno, place.line, error
-    return f"line {line}: {(text or '').strip()}: {reason}"
+    if not text:
+        return f"it is not text in UTF-8: {reason}"
+    return f"line {line}: {text.strip()}: {reason}"

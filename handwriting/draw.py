@@ -34,14 +34,14 @@ socket.onclose = () => document.body.append("The program has ended.");
 """
 
 
-def open_window(network, settings, left_out_below, folder):
+def open_window(network, deskew, left_out_below, folder):
     """Let the user draw, in a window or in the browser; return 0 when it is closed.
 
-    network: a MultilayerPerceptron; settings: those it was trained with. A drawing is no digit if
+    network: a MultilayerPerceptron; deskew: whether its input is deskewed. A drawing is no digit if
     its largest probability is below left_out_below. folder: where drawings are saved. Raises
     UserError if neither a window nor a page can be opened.
     """
-    window = DrawingWindow(network, settings, left_out_below, folder)
+    window = DrawingWindow(network, deskew, left_out_below, folder)
     if not window.canvas.required_interactive_framework:  # there is no toolkit or no display
         plt.close(window.figure)
         try:
@@ -51,7 +51,7 @@ def open_window(network, settings, left_out_below, folder):
                 "--draw needs a display and a toolkit that matplotlib knows, such as Tk (Debian's "
                 "python3-tk), or, to draw in a browser, tornado (pip install tornado)"
             ) from None
-        window = DrawingWindow(network, settings, left_out_below, folder)
+        window = DrawingWindow(network, deskew, left_out_below, folder)
         prepare_page(window)
     plt.show()
     return 0
@@ -83,8 +83,8 @@ class DrawingWindow:
     MultilayerPerceptron.forward returns it, and probabilities: (10,), all 0 while nothing is drawn.
     """
 
-    def __init__(self, network, settings, left_out_below, folder):
-        self.network, self.settings = network, settings
+    def __init__(self, network, deskew, left_out_below, folder):
+        self.network, self.deskew = network, deskew
         self.left_out_below, self.folder = left_out_below, folder
         self.ink = Image.new("L", (SIDE, SIDE))
         self.before = []  # the drawing before each stroke
@@ -92,8 +92,7 @@ class DrawingWindow:
         self.asked_at = 0.0  # when the network was last asked, in seconds
         self.stale = []  # panels that don't show its answer yet
         with plt.rc_context({"toolbar": "None"}):  # its pan and zoom would take the mouse away
-            note = "edges in 4 directions" if settings.edges else "28 x 28 pixels"
-            note += ",\nstraightened" * settings.deskew
+            note = "28 x 28 pixels" + ",\nstraightened" * deskew
             self.picture = ReadingFigure(network, SIDE, note)
         self.figure, self.paper = self.picture.figure, self.picture.paper
         self.pen = self.paper.plot([], "k", solid_capstyle="round", animated=True)[0]
@@ -185,7 +184,7 @@ class DrawingWindow:
         self.probabilities, title, digit = np.zeros(10), "", None
         if self.ink.getbbox():  # anything is drawn
             image = normalise(self.soft_ink())[None]
-            X = preprocess(image, self.settings.deskew, self.settings.edges)
+            X = preprocess(image, self.deskew)
             self.layers = self.network.forward(X)
             self.probabilities, title = softmax(self.layers[-1])[0], "no digit"
             if self.probabilities.max() >= self.left_out_below:

@@ -20,8 +20,8 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 from data_preprocessing import load_mnist, preprocess
 from files import PROJECT
-from model import CLASSES, HISTORY, INPUTS, MultilayerPerceptron
-from save_load import load_model
+from model import CLASSES, INPUTS, MultilayerPerceptron
+from save_load import HISTORY, load_model
 from settings import MOST_HIDDEN_LAYERS
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # on a busy machine, too
@@ -69,7 +69,7 @@ def assert_one_line_error(process, text):
     assert text in process.stderr
 
 
-def bits(network, history, velocity=None):
+def bits(network, history, settings=None, velocity=None):
     """The bytes of what a training returns or a model file holds."""
     arrays = [network.parameters, *(history[name] for name in HISTORY)]
     if velocity is not None:
@@ -95,17 +95,17 @@ def mnist():
 
 
 @pytest.fixture(scope="session")
-def read():
-    """Function that reads images (n, 28, 28) with the shipped network: probabilities (n, 10)."""
+def recognise():
+    """The shipped network, as a function from images (n, 28, 28) to probabilities (n, 10)."""
     network, _, settings, _ = load_model(PROJECT / "handwriting" / "model.npz")
-    return lambda images: network.predict_proba(preprocess(images, settings.deskew, settings.edges))
+    return lambda images: network.predict_proba(preprocess(images, settings.deskew))
 
 
 @pytest.fixture(scope="session")
-def clear(mnist, read):
+def clear(mnist, recognise):
     """One image of each digit, 0 to 9, that the network is sure of: (10, 28, 28)."""
     images, labels = mnist[0][:200], mnist[1][:200]
-    probabilities = read(images)[np.arange(200), labels]
+    probabilities = recognise(images)[np.arange(200), labels]
     return np.array([images[np.argmax(probabilities * (labels == d))] for d in range(10)])
 
 
@@ -114,7 +114,7 @@ def settings():
     """Settings for plain mini-batch gradient descent; a test overwrites what it is about."""
     return SimpleNamespace(
         alpha=0.01, number_of_epochs=1, batch_size=32, hidden_layers=(128,), l2=0.0, momentum=0.0,
-        decay=False, deskew=False, edges=False, augment=False, beyond_mnist=False,
+        decay=False, deskew=False, augment=False, beyond_mnist=False,
         validation_size=0, seed=0,
     )  # fmt: skip
 
@@ -145,3 +145,8 @@ def make_network():
 def few(mnist):
     """The first 500 training images and their labels."""
     return mnist[0][:500], mnist[1][:500]
+
+
+@pytest.fixture(scope="session")
+def read(recognise):
+    return recognise

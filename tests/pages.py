@@ -9,9 +9,9 @@ from PIL import Image
 from handwriting.page import recognise_ink, recognise_page
 from handwriting.picture import find_ink
 from main import main
-from settings import read_config
+from settings import load_config
 
-READING = read_config()[1]
+READING = load_config()[1]
 
 
 def page(images, scale=4, margin=30, paper=0.9, ink=0.15):

@@ -63,10 +63,6 @@ def test_distort_gives_every_image_its_own_place(mnist):
     X = preprocess(mnist[0][:5000], deskew=False)
     distorted = distort(X, np.random.default_rng(0), np.full_like(X, np.nan))
     assert np.isfinite(distorted).all() and not np.array_equal(distorted, X)
-    edges = distort(X, np.random.default_rng(0), np.empty_like(X), edges=True)
-    images = (255 * distorted).round().astype(np.uint8).reshape(-1, 28, 28)
-    expected = preprocess(images, deskew=False, edges=True)
-    np.testing.assert_allclose(edges, expected, atol=0.02)  # of the rounding
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     own, other = (distorted * X).sum(axis=1), (distorted * X[::-1]).sum(axis=1)
     assert np.mean(own > other) > 0.97

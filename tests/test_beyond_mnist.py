@@ -84,12 +84,11 @@ def test_the_target_of_no_digit_is_a_tenth_for_each_and_counts_in_the_cross_entr
 
 
 def test_training_beyond_mnist_makes_the_network_unsure_of_non_digits(few, few_of_each, settings):
-    """Of those that it was trained on; twice the same, bit for bit."""
-    settings.beyond_mnist, settings.number_of_epochs, settings.alpha = True, 20, 0.1
-    network, _ = train(few, few, settings, show_progress=False)
-    again, _ = train(few, few, settings, show_progress=False)
-    np.testing.assert_array_equal(network.parameters, again.parameters)
+    """Of those that it was trained on."""
+    settings.number_of_epochs, settings.alpha = 20, 0.1
     images, labels = extra_images(*few, np.random.default_rng(0))
+    training = np.concatenate([few[0], images]), np.concatenate([few[1], labels])
+    *_, (network, *_) = train(training, few, settings, show_progress=False)
     X = images.reshape(-1, 784) / np.float32(255)
     sure = network.predict_proba(X).max(axis=1) >= 0.7
     assert sure[labels == NO_DIGIT].mean() < 0.5 * sure[labels != NO_DIGIT].mean()

@@ -10,7 +10,7 @@ import pytest
 from files import PROJECT
 from save_load import load_model
 
-QUICK = "--number-of-epochs 1 --batch-size 1000 --no-augment --no-edges --hidden-layers 8"
+QUICK = "--number-of-epochs 1 --batch-size 1000 --no-augment --hidden-layers 8"
 SECONDS = 120
 
 

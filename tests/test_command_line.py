@@ -82,7 +82,10 @@ def test_a_wrong_value_is_refused_with_the_range(capsys, option):
     [
         (["photo.png"], "to read a picture, write --predict photo.png"),
         (["--train-model", "--hidden-layers", "128", "64"], "separate several values by commas"),
-        (["--alhpa", "1"], "unknown option --alhpa"),
+        (["--alhpa", "1"], "unknown option --alhpa; did you mean --alpha?"),
+        (["--batch_size=8"], "unknown option --batch_size=8; did you mean --batch-size?"),
+        (["--epochs", "3"], "unknown option --epochs; did you mean --number-of-epochs?"),
+        (["--train-model", "True"], "True belongs to no option; write --augment or --no-augment"),
         (["--train", "1"], "unknown option --train"),  # options can't be abbreviated
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import data_preprocessing
-from data_preprocessing import edge_directions, load_mnist, preprocess
+from data_preprocessing import load_mnist, preprocess
 from files import UserError
 
 SOURCES = data_preprocessing.SOURCES
@@ -157,16 +157,23 @@ def test_deskewing_normalises_slant_position_and_size(slant, middle, height, wid
     np.testing.assert_allclose(size, np.sqrt(upright_size * standard), rtol=0.08)
 
 
-@pytest.mark.parametrize(("deskew", "edges"), [(False, False), (True, False), (True, True)])
-def test_each_image_is_preprocessed_on_its_own(mnist, deskew, edges):
+@pytest.mark.parametrize("deskew", [False, True])
+def test_each_image_is_preprocessed_on_its_own(mnist, deskew):
     images = mnist[0][:310]
-    X = preprocess(images, deskew, edges)
+    X = preprocess(images, deskew)
     assert X.dtype == np.float32 and X.shape == (310, 784)
-    assert X.min() >= 0 and X.max() <= (3 if edges else 1 + 1e-6)
-    alone = [preprocess(image[None], deskew, edges)[0] for image in images]
+    assert X.min() >= 0 and X.max() <= 1 + 1e-6
+    alone = [preprocess(image[None], deskew)[0] for image in images]
     np.testing.assert_allclose(X, alone, rtol=1e-4, atol=1e-5)
     if not deskew:
         np.testing.assert_allclose(255 * X, images.reshape(310, 784), rtol=1e-6)
+
+
+def test_pixels_from_outside_are_0():
+    X = preprocess(np.full((1, 28, 28), 255, np.uint8), deskew=True).reshape(28, 28)
+    assert not X[0].any() and not X[-1].any() and not X[:, 0].any() and not X[:, -1].any()
+    with pytest.raises(ValueError, match=r"images must have the shape \(n, 28, 28\)"):
+        preprocess(np.zeros((28, 28), np.uint8), deskew=True)
 
 
 @pytest.mark.parametrize("pixels", [[], [(0, 0)], [(13, 5)], [(27, 27), (0, 0)]])
@@ -177,16 +184,3 @@ def test_deskewing_what_is_no_digit(pixels):
     with np.errstate(all="raise", under="ignore"):
         X = preprocess(images, deskew=True)
     assert np.isfinite(X).all() and bool(pixels) == (X.max() > 0.1)
-
-
-SLOPES = st.floats(-1, 1)
-
-
-@given(SLOPES, SLOPES)
-def test_edges_are_absolute_derivatives_in_four_directions(down, right):
-    rows, columns = np.mgrid[:28, :28].astype(np.float32)
-    edges = edge_directions((down * rows + right * columns).reshape(784, 1))
-    assert edges.dtype == np.float32
-    edges = edges.reshape(2, 14, 2, 14).swapaxes(1, 2)[:, :, 1:-1, 1:-1]  # beyond the border is 0
-    expected = 2 * np.abs([[down, right], [down + right, down - right]])  # pixels 2 apart
-    np.testing.assert_allclose(edges, expected[:, :, None, None] + 0 * edges, atol=1e-4)

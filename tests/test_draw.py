@@ -31,7 +31,7 @@ ONE = [(280, 100), (280, 460)]
 @pytest.fixture
 def make_window(tmp_path):
     shown, _, settings, _ = load_model(PROJECT / "handwriting" / "model.npz")
-    yield lambda network=shown: draw.DrawingWindow(network, settings, 0.7, tmp_path)
+    yield lambda network=shown: draw.DrawingWindow(network, settings.deskew, 0.7, tmp_path)
     plt.close("all")
 
 

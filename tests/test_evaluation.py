@@ -1,6 +1,11 @@
 import numpy as np
 
-from evaluation import count_confusions, most_confident_mistakes, report
+from evaluation import (
+    count_confusions,
+    most_confident_mistakes,
+    plot_confusion_matrix,
+    report,
+)
 
 LABELS = np.array([0, 1, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8])
 PREDICTIONS = np.array([0, 1, 2, 2, 2, 1, 3, 4, 5, 6, 7, 8])
@@ -30,3 +35,12 @@ def test_most_confident_mistakes_come_first():
     probabilities[[0, 1, 2, 3], [5, 6, 7, 8]] = [0.5, 0.8, 0.9, 0.7]
     labels = np.array([5, 0, 0, 0])  # the first is right
     assert most_confident_mistakes(labels, probabilities).tolist() == [2, 1, 3]
+
+
+def test_confusion_matrix_shows_every_count():
+    confusions = np.diag(np.full(10, 1135))
+    confusions[4, 9] = 17
+    axes = plot_confusion_matrix(confusions).axes[0]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == [str(count) for count in confusions.ravel()]
+    assert "17 errors" in axes.get_title()

@@ -30,8 +30,7 @@ from conftest import run_main
 from test_save_load import Harm
 
 from files import UserError
-from model import HISTORY
-from save_load import load_model, save_model
+from save_load import HISTORY, load_model, save_model
 from settings import TRAINING
 
 pytestmark = pytest.mark.long

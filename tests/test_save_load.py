@@ -2,6 +2,7 @@ import json
 import os
 import pickle
 import re
+import signal
 import struct
 import tempfile
 import zipfile
@@ -17,8 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from files import UserError
-from model import HISTORY, MultilayerPerceptron
-from save_load import load_model, save_model
+from model import MultilayerPerceptron
+from save_load import HISTORY, load_model, save_model, save_training
 from settings import TRAINING
 
 PARAMETERS = 785 * 7 + 8 * 10  # of the network in `saved`
@@ -53,13 +54,12 @@ def trainings(draw):
 
 @given(trainings())
 def test_everything_survives_a_round_trip(training):
-    network, history, settings, velocity = training
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder) / "m.npz", *training)
-        loaded, loaded_history, loaded_settings, loaded_velocity = load_model(f"{folder}/m.npz")
+        loaded = load_model(f"{folder}/m.npz")
         assert os.listdir(folder) == ["m.npz"]
-    assert loaded.layer_sizes == network.layer_sizes and loaded_settings == settings
-    assert bits(loaded, loaded_history, loaded_velocity) == bits(network, history, velocity)
+    assert loaded[0].layer_sizes == training[0].layer_sizes and loaded[2] == training[2]
+    assert bits(*loaded) == bits(*training)
 
 
 def rewrite(path, save=np.savez, **changes):
@@ -112,7 +112,15 @@ FAULTS = {
     "too large a directory": (directory_of_megabytes, "it holds too many arrays"),
     "overlapping members": (overlapping_members, "its arrays are larger than the file"),
     "a missing array": (partial(rewrite, b_2=None), "it holds .* and not .* b_2"),
-    "no description": (partial(rewrite, description=None), "description"),
+    "no description": (partial(rewrite, description=None), "it has no description of a network"),
+    "another program's": (
+        lambda path: np.savez(path, weights=np.zeros(3)),
+        "it has no description",
+    ),
+    "another description": (
+        partial(rewrite, description=np.array("{}")),
+        "is not that of a network",
+    ),
     "an extra array": (partial(rewrite, W_3=np.zeros(3)), "it holds .*W_3.* and not"),
     "a wrong shape": (partial(rewrite, W_2=W_2.T), "W_2 is"),
     "a wrong type": (partial(rewrite, W_2=np.zeros((7, 10))), "W_2 is"),
@@ -125,7 +133,7 @@ FAULTS = {
     "no JSON": (partial(rewrite, description=np.array("{")), "not a model"),
     "bottomless JSON": (partial(rewrite, description=np.array("[" * 19_000)), ""),
     "a long number": (partial(rewrite, description=np.array("9" * 19_000)), ""),
-    "an older version": (partial(describe, format_version=2), "version is 2 and not 3"),
+    "an older version": (partial(describe, format_version=3), "version is 3 and not 4"),
     "colours": (partial(rewrite, **{"\n\33[31m": np.zeros(3)}), "it holds .*31m.* and not"),
     "half a character": (partial(describe, format_version="\ud800"), "format version"),
     "no settings": (partial(describe, settings={}), "its settings: alpha is missing"),
@@ -154,6 +162,35 @@ def test_parameters_that_are_not_finite_or_too_large_are_not_saved(saved, kind, 
     before = saved.read_bytes()
     network, history, settings, _ = load_model(saved)
     getattr(network, kind)[1][..., 3] = value
-    with pytest.raises(UserError, match="nothing is saved; try a smaller alpha"):
+    with pytest.raises(UserError, match="too large: try a smaller alpha"):
         save_model(saved, network, history, settings)
+    assert saved.read_bytes() == before
+
+
+def test_what_cannot_be_saved_in_its_place_is_saved_in_the_folder_for_temporary_files(
+    saved, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    trained = load_model(saved)
+    for obstacle in ("models", "m.previous.npz"):  # the previous network has no place
+        (tmp_path / obstacle).mkdir()
+        path = tmp_path / obstacle if obstacle == "models" else saved
+        with pytest.raises(UserError, match="can't be written: ") as error:
+            save_training(path, trained)
+        rescued = str(error.value).rpartition("; the network is saved in ")[2]
+        assert bits(*load_model(rescued)) == bits(*trained)
+
+
+def test_signals_wait_while_a_training_is_saved(saved, monkeypatch):
+    trained, before = load_model(saved), saved.read_bytes()
+    saved.unlink()
+    savez = np.savez
+
+    def interrupted_savez(file, **arrays):
+        signal.raise_signal(signal.SIGINT)
+        savez(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", interrupted_savez)
+    with pytest.raises(KeyboardInterrupt):
+        save_training(saved, trained)
     assert saved.read_bytes() == before

@@ -1,32 +1,30 @@
 import inspect
-import sys
 
 import numpy as np
 import pytest
 
 import config
 from files import UserError
-from settings import MOST_HIDDEN_LAYERS, READING, TRAINING, check_settings, read_config
+from settings import MOST_HIDDEN_LAYERS, RECOGNITION, TRAINING, check_settings, load_config
 
 CONFIG = inspect.getsource(config)
 DEFAULTS = {name: getattr(config, name) for name in TRAINING}
 
 
 @pytest.fixture
-def read_edited(tmp_path, monkeypatch):
-    """Function that reads config.py with a text replaced, as a user may edit it."""
+def load_edited(tmp_path):
+    """Function that loads config.py with a text replaced, as a user may edit it."""
 
-    def read(old, new):
+    def load(old, new):
         assert old in CONFIG
         (tmp_path / "config.py").write_text(CONFIG.replace(old, new))
-        monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.delitem(sys.modules, "config")
-        return read_config()
+        return load_config(tmp_path / "config.py")
 
-    return read
+    return load
 
 
 HARMLESS_EDITS = [
+    ("alpha = 0.01", "mine = 3  # reported and ignored\nalpha = 0.01"),
     ("  # learning rate", " # 10 % of the usual learning rate: %d"),
     ("alpha = 0.01", "alpha: float=0.01"),
     ("alpha = 0.01", "import numpy as np\nalpha = np.float64(0.01)"),
@@ -37,9 +35,11 @@ HARMLESS_EDITS = [
 
 
 @pytest.mark.parametrize(("old", "new"), HARMLESS_EDITS)
-def test_a_harmless_edit_of_config_changes_nothing(read_edited, old, new):
-    training = vars(read_edited(old, new)[0])
+def test_a_harmless_edit_of_config_changes_nothing(load_edited, capsys, old, new):
+    training = vars(load_edited(old, new)[0])
     assert training == DEFAULTS
+    warning = "config.py: mine is not a setting and is ignored\n" if "mine" in new else ""
+    assert capsys.readouterr().err == warning
     # plain values, which a model file can hold
     assert {type(value) for value in training.values()} == {bool, int, float, tuple}
     assert {type(size) for size in training["hidden_layers"]} == {int}
@@ -49,8 +49,8 @@ LAYERS = "it must be 1 to 16 whole numbers from 1 to 4096, such as (128,)"
 # what a user writes in config.py in place of a text there, and the error without "config.py"
 WRONG_EDITS = [
     (CONFIG, "", ": alpha is missing: it must be a number from 1e-08 to "),
-    ("alpha = 0.01", "alpha = 1 +", ", line 7: alpha = 1 +"),
-    ("alpha = 0.01", "alhpa = 0.1\nalpha = 0.01", ": alhpa is not a setting; these are: alpha, "),
+    ("alpha = 0.01", "alpha = 1 +", ", line 4: alpha = 1 +"),
+    ("alpha = 0.01", "alhpa = 0.1", ": alpha is missing: it must be a number from"),
     ("decay = True", "decay = true", "decay = true"),
     ("(128,)", "128", f": hidden_layers = 128: {LAYERS}"),
     ("(128,)", "()", f": hidden_layers = (): {LAYERS}"),
@@ -67,15 +67,24 @@ WRONG_EDITS = [
 
 
 @pytest.mark.parametrize(("old", "new", "text"), WRONG_EDITS)
-def test_a_wrong_edit_of_config_ends_in_one_line(read_edited, old, new, text):
+def test_a_wrong_edit_of_config_ends_in_one_line(load_edited, old, new, text):
     with pytest.raises(UserError) as error:
-        read_edited(old, new)
+        load_edited(old, new)
     message = str(error.value)
     assert message.startswith("config.py") and text in message
     assert message.isprintable() and len(message) < 300
 
 
-SETTINGS = TRAINING | READING
+def test_a_config_that_cannot_be_read(tmp_path):
+    path = tmp_path / "config.py"
+    with pytest.raises(UserError, match=r"config\.py: can't be read: No such file"):
+        load_config(path)
+    path.write_text(CONFIG, encoding="utf-16")
+    with pytest.raises(UserError, match=r"config\.py, it is not text in UTF-8"):
+        load_config(path)
+
+
+SETTINGS = TRAINING | RECOGNITION
 NUMBERS = [name for name, setting in SETTINGS.items() if setting.kind is not bool]
 
 

@@ -1,0 +1,82 @@
+"""A study of the seed: networks that differ in nothing else, trained in parallel."""
+
+import signal
+from types import SimpleNamespace
+
+import numpy as np
+
+from files import UserError, signals_to
+from train import held_out_name, progress_bar, train
+
+
+def seed_study(training, held_out, settings, number_of_seeds):
+    """Train networks that differ only in their seed; print their accuracies.
+
+    As many are trained in parallel as there are cores, or workers if `joblib.parallel_config` has
+    set up a cluster. The arguments are those of `train`. Yields, after each training, what `train`
+    yields last, of the lowest seed that has finished. Raises UserError in the end if the training
+    of a seed failed.
+    """
+    import joblib  # slow to import
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    seeds = range(settings.seed, settings.seed + number_of_seeds)
+    # By default, joblib passes the images through files, for which there may be no room.
+    parallel = joblib.Parallel(n_jobs=-1, return_as="generator_unordered", max_nbytes=None)
+    arrays = (*training, *held_out)  # as single arguments, Dask sends them to a worker only once
+    tasks = (joblib.delayed(train_with_seed)(*arrays, settings, seed) for seed in seeds)
+    finished, failures = {}, {}
+    try:
+        with signals_to(
+            signal.SIG_IGN
+        ):  # the workers inherit this; signals are for this process to handle
+            results = parallel(tasks)
+        with progress_bar("network", 0, number_of_seeds, show=True) as bar:
+            for seed, trained, failure in results:
+                if failure:
+                    failures[seed] = failure
+                    continue
+                finished[seed] = trained
+                yield finished[min(finished)]
+                show_network(bar, seed, trained)
+    except TerminatedWorkerError:  # joblib can't tell which one was killed
+        failures |= dict.fromkeys(
+            {*seeds} - {*finished, *failures}, "a process was killed, often for lack of memory"
+        )
+    finally:
+        show_mean([history["held_out_accuracy"][-1] for _, history, _, _ in finished.values()])
+    if failures:
+        reasons = (f"seed {seed}: {reason}" for seed, reason in sorted(failures.items()))
+        raise UserError(f"{len(failures)} of {number_of_seeds} failed; {'; '.join(reasons)}")
+
+
+def train_with_seed(images, labels, held_out_images, held_out_labels, settings, seed):
+    """Train a network of a study; return its seed, what `train` yields last, and why it failed."""
+    settings = SimpleNamespace(**vars(settings) | {"seed": seed})
+    held_out = held_out_images, held_out_labels
+    try:
+        *_, trained = train((images, labels), held_out, settings, show_progress=False)
+    except UserError as error:
+        return seed, None, str(error)
+    return seed, trained, None
+
+
+def show_network(bar, seed, trained):
+    """Print the accuracy of a network, above the bar if there is one."""
+    _, history, settings, _ = trained
+    accuracy = history["held_out_accuracy"][-1]
+    line = f"seed {seed}: {held_out_name(settings)} accuracy {accuracy:.2%}"
+    if bar:
+        bar.write(line)
+        bar.update()
+    else:
+        print(line, flush=True)
+
+
+def show_mean(accuracies):
+    """Print the mean and the standard deviation of several accuracies."""
+    if len(accuracies) > 1:
+        print(
+            f"{len(accuracies)} seeds: mean accuracy {np.mean(accuracies):.3%}, "
+            f"standard deviation {np.std(accuracies, ddof=1):.3%}"
+        )

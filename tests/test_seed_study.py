@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from conftest import bits
+
+import seed_study as study
+from files import UserError
+from train import train
+
+
+def test_a_study_of_three_seeds_equals_three_trainings(few, settings, capsys):
+    settings.seed, settings.number_of_epochs, accuracies = 5, 2, []
+    *_, first = study.seed_study(few, few, settings, 3)
+    lines = capsys.readouterr().out.splitlines()
+    assert bits(*first) == bits(*list(train(few, few, settings))[-1])
+    for settings.seed in (5, 6, 7):
+        *_, (_, history, _, _) = train(few, few, settings)
+        accuracies.append(100 * history["held_out_accuracy"][-1])
+        assert f"seed {settings.seed}: test accuracy {accuracies[-1]:.2f}%" in lines
+    mean, deviation = np.mean(accuracies), np.std(accuracies, ddof=1)
+    assert deviation > 0
+    assert lines[-1] == f"3 seeds: mean accuracy {mean:.3f}%, standard deviation {deviation:.3f}%"
+
+
+def diverge(images, labels, held_out_images, held_out_labels, settings, seed):
+    if seed == 0:
+        return seed, None, "the loss is no longer finite"
+    return TRAIN_WITH_SEED(images, labels, held_out_images, held_out_labels, settings, seed)
+
+
+def die(images, labels, held_out_images, held_out_labels, settings, seed):
+    import os
+    import signal
+    import time
+
+    if seed == 2:
+        time.sleep(1)  # until the others have finished
+        os.kill(os.getpid(), signal.SIGKILL)
+    return TRAIN_WITH_SEED(images, labels, held_out_images, held_out_labels, settings, seed)
+
+
+TRAIN_WITH_SEED = study.train_with_seed
+
+
+@pytest.mark.parametrize(
+    ("train_with_seed", "kept", "reason"),
+    [(diverge, 1, "seed 0: the loss is no"), (die, 0, "seed 2: a process was killed")],
+)
+def test_a_seed_that_fails_is_named_and_the_others_are_kept(
+    monkeypatch, few, settings, capsys, train_with_seed, kept, reason
+):
+    monkeypatch.setattr(study, "train_with_seed", train_with_seed)
+    trained = []
+    with pytest.raises(UserError, match=f"1 of 3 failed; {reason}"):
+        trained.extend(study.seed_study(few, few, settings, 3))
+    assert "2 seeds: mean accuracy" in capsys.readouterr().out
+    assert trained[-1][2].seed == kept
