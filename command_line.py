@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import difflib
 import os
+import re
 import signal
 import sys
 import warnings
@@ -117,11 +118,9 @@ def option_type(setting):
 def advice(argument, parser):
     """What to write instead of an argument that is not an option."""
     if argument.startswith("-"):
-        options = [option for action in parser._actions for option in action.option_strings]
+        options = re.findall(r"--[\w-]+", parser.format_help())
         near = difflib.get_close_matches(argument.partition("=")[0], options, n=1)
-        return f"unknown option {argument}" + "".join(
-            f"; did you mean {option}?" for option in near
-        )
+        return f"unknown option {argument}" + "".join(f"; did you mean {n}?" for n in near)
     if argument.lower() in ("true", "false", "yes", "no"):
         return f"{argument} belongs to no option; write --augment or --no-augment, for example"
     if argument.replace(".", "").isdigit():
@@ -148,7 +147,7 @@ def run_as_program(main):
         warnings.simplefilter("ignore")  # libraries warn of what a user can't change
         try:
             status = main()
-            flush_output()
+            print(end="", flush=True)  # else Python would fail to do so after the program
             return status
         except KeyboardInterrupt:
             line, status = "interrupted", 128 + received
@@ -161,13 +160,7 @@ def run_as_program(main):
     with contextlib.suppress(OSError):
         print(line, end="\n" if line else "", file=sys.stderr, flush=True)
     try:
-        flush_output()
+        print(end="", flush=True)
     except OSError:  # drop output that a closed pipe or a full disk refuses
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return status
-
-
-def flush_output():
-    """Write what was printed; without this, Python would fail to do so after the program."""
-    if sys.stdout:
-        sys.stdout.flush()

@@ -10,7 +10,7 @@ from train import held_out_name, progress_bar, train
 
 
 def seed_study(training, held_out, settings, number_of_seeds):
-    """Train networks that differ only in their seed; print their accuracies.
+    """Train networks that differ only in their seed, and print their accuracies.
 
     As many are trained in parallel as there are cores, or workers if `joblib.parallel_config` has
     set up a cluster. The arguments are those of `train`. Yields, after each training, what `train`
@@ -25,11 +25,10 @@ def seed_study(training, held_out, settings, number_of_seeds):
     parallel = joblib.Parallel(n_jobs=-1, return_as="generator_unordered", max_nbytes=None)
     arrays = (*training, *held_out)  # as single arguments, Dask sends them to a worker only once
     tasks = (joblib.delayed(train_with_seed)(*arrays, settings, seed) for seed in seeds)
-    finished, failures = {}, {}
+    finished, failures = {}, {}  # by seed
     try:
-        with signals_to(
-            signal.SIG_IGN
-        ):  # the workers inherit this; signals are for this process to handle
+        # The workers inherit this: signals are for this process to handle.
+        with signals_to(signal.SIG_IGN):
             results = parallel(tasks)
         with progress_bar("network", 0, number_of_seeds, show=True) as bar:
             for seed, trained, failure in results:
@@ -38,16 +37,21 @@ def seed_study(training, held_out, settings, number_of_seeds):
                     continue
                 finished[seed] = trained
                 yield finished[min(finished)]
-                show_network(bar, seed, trained)
+                accuracy = f"accuracy {trained[1]['held_out_accuracy'][-1]:.2%}"
+                show_line(bar, f"seed {seed}: {held_out_name(settings)} {accuracy}")
     except TerminatedWorkerError:  # joblib can't tell which one was killed
-        failures |= dict.fromkeys(
-            {*seeds} - {*finished, *failures}, "a process was killed, often for lack of memory"
-        )
+        for seed in {*seeds} - {*finished, *failures}:
+            failures[seed] = "a process was killed, often for lack of memory"
     finally:
-        show_mean([history["held_out_accuracy"][-1] for _, history, _, _ in finished.values()])
+        accuracies = [history["held_out_accuracy"][-1] for _, history, _, _ in finished.values()]
+        if len(accuracies) > 1:
+            print(
+                f"{len(accuracies)} seeds: mean accuracy {np.mean(accuracies):.3%}, "
+                f"standard deviation {np.std(accuracies, ddof=1):.3%}"
+            )
     if failures:
-        reasons = (f"seed {seed}: {reason}" for seed, reason in sorted(failures.items()))
-        raise UserError(f"{len(failures)} of {number_of_seeds} failed; {'; '.join(reasons)}")
+        reasons = " and ".join({*failures.values()})
+        raise UserError(f"without the seeds {', '.join(map(str, sorted(failures)))}: {reasons}")
 
 
 def train_with_seed(images, labels, held_out_images, held_out_labels, settings, seed):
@@ -61,22 +65,10 @@ def train_with_seed(images, labels, held_out_images, held_out_labels, settings, 
     return seed, trained, None
 
 
-def show_network(bar, seed, trained):
-    """Print the accuracy of a network, above the bar if there is one."""
-    _, history, settings, _ = trained
-    accuracy = history["held_out_accuracy"][-1]
-    line = f"seed {seed}: {held_out_name(settings)} accuracy {accuracy:.2%}"
+def show_line(bar, line):
+    """Print a line, above the bar if there is one."""
     if bar:
         bar.write(line)
         bar.update()
     else:
         print(line, flush=True)
-
-
-def show_mean(accuracies):
-    """Print the mean and the standard deviation of several accuracies."""
-    if len(accuracies) > 1:
-        print(
-            f"{len(accuracies)} seeds: mean accuracy {np.mean(accuracies):.3%}, "
-            f"standard deviation {np.std(accuracies, ddof=1):.3%}"
-        )

@@ -1,8 +1,6 @@
 """What each setting is and may be; values from anywhere are checked here."""
 
-import inspect
 import runpy
-import sys
 import textwrap
 import traceback
 from dataclasses import dataclass
@@ -24,12 +22,7 @@ class Setting:
     meaning: str
 
     def check(self, value):
-        """Return the value as a plain bool, int, float or tuple; ValueError if not allowed.
-
-        NumPy's numbers and arrays, and lists, are accepted as the numbers and tuples they equal.
-        """
-        if hasattr(value, "tolist"):  # NumPy's
-            value = value.tolist()
+        """Return the value as a plain bool, int, float or tuple; ValueError if not allowed."""
         if self.kind is tuple:
             if not isinstance(value, (tuple, list)) or not 1 <= len(value) <= MOST_HIDDEN_LAYERS:
                 raise ValueError
@@ -84,7 +77,7 @@ def load_config(path=PROJECT / "config.py"):
     """The settings in config.py: two namespaces, for training and for recognising handwriting.
 
     Raises UserError, which shows the line or the setting, if config.py is wrong. Other names in it
-    are reported and ignored.
+    are ignored.
     """
     try:
         values = runpy.run_path(path)  # anew each time, for notebooks
@@ -93,10 +86,7 @@ def load_config(path=PROJECT / "config.py"):
     except Exception as error:  # whatever can be typed into a Python file
         raise UserError(f"config.py, {describe_fault(error)}") from error
     allowed = TRAINING | RECOGNITION
-    for name in values.keys() - allowed.keys():
-        value = values.pop(name)
-        if not (name.startswith("_") or callable(value) or inspect.ismodule(value)):
-            print(f"config.py: {name} is not a setting and is ignored", file=sys.stderr)
+    values = {name: value for name, value in values.items() if name in allowed}
     checked = check_settings(values, allowed, "config.py")
     return [SimpleNamespace(**{name: checked[name] for name in t}) for t in (TRAINING, RECOGNITION)]
 
