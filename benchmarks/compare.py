@@ -8,8 +8,8 @@ code in float64), from the same weights, over the same batches in the same order
 on a few images, and the script stops if one changes the parameters differently from this project.
 Then they take turns, epoch by epoch.
 
-After that, this project and PyTorch train on distorted images: some epochs in turns, then until
-99% of the test digits are read correctly. Last, the program itself is timed.
+After that, this project, PyTorch and JAX train on distorted images: some epochs in turns, then
+until 99% of the test digits are read correctly. Last, the program itself is timed.
 
 Prints Markdown tables and writes the figures to docs/benchmarks.json, a list with one entry per
 machine.
@@ -48,7 +48,11 @@ PLAIN = {
     "matrix_products": "the matrix products alone",
 }
 IN_README = {name: PLAIN[name] for name in ("ours", "textbook", "keras", "pytorch", "jax")}
-DISTORTED = {"ours_distorted": "this project", "pytorch_distorted": "PyTorch, eager"}
+DISTORTED = {
+    "ours_distorted": "this project",
+    "pytorch_distorted": "PyTorch, eager",
+    "jax_distorted": "JAX, `jit` of the distortions and of `lax.scan`",
+}
 PROGRAMS = ("main.py", "main.py --predict docs/handwriting.jpg", "main.py --train-model")
 PACKAGES = ("numpy", "tensorflow", "tensorflow-cpu", "keras", "torch", "scikit-learn", "jax")
 SEEDS = 3  # of the trainings to 99%
@@ -66,6 +70,11 @@ def main():
     results |= {"ratios": {}, "seconds": {}, "threads": {}, "failures": {}}
     take_turns(results, PLAIN, arguments.epochs)
     take_turns(results, DISTORTED, min(arguments.epochs, 3), epochs=5)
+    results["ratios_with_distortions"] = {
+        name.removesuffix("_distorted"): results["ratios"][name]
+        for name in DISTORTED
+        if name in results["ratios"]
+    }
     results["to_99"] = {} if arguments.short else time_to_99(arguments.images)
     programs = PROGRAMS[:-1] if arguments.short else PROGRAMS
     results["programs"] = {program: run_program(program) for program in programs}

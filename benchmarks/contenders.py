@@ -24,7 +24,7 @@ import train
 from augmentation import WARPS, random_warps
 from data_preprocessing import load_mnist, preprocess
 from model import CLASSES, INPUTS, SIDE, MultilayerPerceptron
-from settings import read_config
+from settings import load_config
 
 HIDDEN = 128
 CHECK_IMAGES = 3200  # trained on before the parameters are compared
@@ -32,9 +32,9 @@ MOST_EPOCHS = 100  # to reach an accuracy
 
 
 def benchmark_settings(**changes):
-    """The settings in config.py, with a constant learning rate, pixels and no distortions."""
-    settings, _ = read_config()
-    fixed = {"hidden_layers": (HIDDEN,), "decay": False, "edges": False, "augment": False}
+    """The settings in config.py, with a constant learning rate and no distortions."""
+    settings, _ = load_config()
+    fixed = {"hidden_layers": (HIDDEN,), "decay": False, "augment": False}
     vars(settings).update(fixed | changes)
     return settings
 
@@ -115,7 +115,7 @@ class Ours(Contender):
             yield from train.gradient_descent(self.network, self.velocity, *data, settings, epochs)
 
     def accuracy(self, X, labels):
-        return self.network.evaluate(X, labels)[1]
+        return self.network.evaluate(X, labels, self.l2)[1]
 
 
 class Textbook(Contender):
@@ -301,18 +301,68 @@ class Jax(Contender):
             cross_entropy = -jnp.take_along_axis(log_P, labels[:, None], axis=1).mean()
             return cross_entropy + self.l2 / 2 * ((W_1**2).sum() + (W_2**2).sum())
 
-        def step(state, batch):
-            arrays, velocities = state
-            gradients = jax.grad(loss)(arrays, self.X[batch], self.labels[batch])
-            velocities = [self.momentum * v + self.alpha * g for v, g in zip(velocities, gradients)]
-            return ([array - v for array, v in zip(arrays, velocities)], velocities), None
+        def scan(state, batches, X):
+            def step(state, batch):
+                arrays, velocities = state
+                gradients = jax.grad(loss)(arrays, X[batch], self.labels[batch])
+                velocities = [
+                    self.momentum * v + self.alpha * g for v, g in zip(velocities, gradients)
+                ]
+                return ([array - v for array, v in zip(arrays, velocities)], velocities), None
 
-        self.scan = jax.jit(lambda state, batches: jax.lax.scan(step, state, batches)[0])
+            return jax.lax.scan(step, state, batches)[0]
+
+        self.scan = jax.jit(scan)
 
     def epoch(self, order):
         batches = order.reshape(-1, self.batch_size)
-        self.arrays, self.velocities = self.scan((self.arrays, self.velocities), batches)
+        self.arrays, self.velocities = self.scan((self.arrays, self.velocities), batches, self.X)
         self.arrays[0].block_until_ready()
+
+    def accuracy(self, X, labels):
+        W_1, W_2, b_1, b_2 = self.arrays
+        logits = np.maximum(X @ W_1 + b_1, 0) @ W_2 + b_2
+        return float((np.argmax(logits, axis=1) == labels).mean())
+
+
+class DistortedJax(Jax):
+    """JAX that distorts the images as `augmentation.distort` does, in one compiled function."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        import jax
+        import jax.numpy as jnp
+
+        self.undistorted = self.X
+
+        def warp(pixels, positions):
+            """`augmentation.warp`: (784, n) pixels of a group, positions (2, 784)."""
+            corner = jnp.floor(positions)
+            down, right = positions - corner
+            top, left = corner.astype(int)
+            source, warped = jnp.pad(pixels, ((0, 1), (0, 0))), 0
+            for row, row_weight in ((top, 1 - down), (top + 1, down)):
+                for column, weight in ((left, 1 - right), (left + 1, right)):
+                    inside = (row >= 0) & (row < SIDE) & (column >= 0) & (column < SIDE)
+                    neighbours = jnp.where(inside, row * SIDE + column, INPUTS)
+                    warped += (row_weight * weight)[:, None] * source[neighbours]
+            return warped
+
+        def distort(X, positions):
+            size = -(-len(X) // WARPS)
+            padded = jnp.pad(X, ((0, WARPS * size - len(X)), (0, 0)))
+            groups = padded.reshape(WARPS, size, INPUTS).swapaxes(1, 2)
+            warped = jax.vmap(warp)(groups, positions)
+            return warped.swapaxes(1, 2).reshape(-1, INPUTS)[: len(X)]
+
+        self.distort = jax.jit(distort)
+
+    def epochs(self, epochs, images):
+        for epoch in epochs:
+            generator = train.random_generator(self.settings, train.AUGMENTATION, epoch)
+            positions = random_warps(generator, WARPS)
+            self.X = self.distort(self.undistorted[:images], positions)
+            yield from super().epochs([epoch], images)
 
 
 class MatrixProducts(Contender):
@@ -346,6 +396,7 @@ CONTENDERS = {
     "matrix_products": MatrixProducts,
     "ours_distorted": Ours,
     "pytorch_distorted": DistortedPyTorch,
+    "jax_distorted": DistortedJax,
 }
 
 

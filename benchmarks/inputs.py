@@ -21,17 +21,16 @@ images, labels, _, _ = load_mnist()
 digits = images[[np.flatnonzero(labels == digit)[3] for digit in range(10)]]
 deskewed = preprocess(digits, deskew=True)
 distorted = [distort(deskewed, np.random.default_rng(n), np.empty_like(deskewed)) for n in range(3)]
-edges = distort(deskewed, np.random.default_rng(2), np.empty_like(deskewed), edges=True)
-rows = [preprocess(digits, deskew=False), deskewed, *distorted, edges]
+rows = [preprocess(digits, deskew=False), deskewed, *distorted]
 
 gap = 3
-figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
 pictures = mosaic(np.concatenate(rows).reshape(-1, SIDE, SIDE), columns=10, gap=gap)
 axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=1)
 axes.set_xticks([])
-middles = [SIDE / 2 + (SIDE + gap) * row for row in range(6)]
-axes.set_yticks(middles, ["MNIST", "deskewed", "distorted", "", "", "edges of\nthe last row"])
+middles = [SIDE / 2 + (SIDE + gap) * row for row in range(5)]
+axes.set_yticks(middles, ["MNIST", "deskewed", "distorted", "", ""])
 axes.set_title("Training digits on their way into the network")
-for row in (1, 2, 5):
+for row in (1, 2):
     axes.axhline((SIDE + gap) * row - gap / 2 - 0.5, color="black", linewidth=0.8)
 figure.savefig(PROJECT / "docs" / "inputs.png", dpi=100)
