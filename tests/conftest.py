@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -38,6 +37,7 @@ def run_main(
     that begins so, to the whole process group, as a terminal does. limits: pairs for
     resource.setrlimit. Returns a subprocess.CompletedProcess.
     """
+    resource = pytest.importorskip("resource", reason="the program is run as Unix shells do")
     command = [sys.executable, program / "main.py", "--plots-dir", "plots", *map(str, arguments)]
 
     def prepare():

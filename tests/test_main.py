@@ -1,17 +1,13 @@
 """The program as a user runs it: in a process of its own, on the real MNIST."""
 
-import fcntl
 import os
-import pty
 import re
-import resource
 import select
 import shutil
 import signal
 import struct
 import subprocess
 import sys
-import termios
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,6 +17,10 @@ from PIL import Image
 from files import PROJECT
 from save_load import load_model
 
+fcntl, pty, resource, termios = (
+    pytest.importorskip(name, reason="the program is run as Unix shells do")
+    for name in ("fcntl", "pty", "resource", "termios")
+)
 NAMES = ("loss", "accuracy", "confusion_matrix", "predictions", "mistakes", "weights")
 PICTURES = {f"{name}.png" for name in NAMES}
 QUICK = ["--train-model", "--number-of-epochs", 1, "--batch-size", 1000, "--no-augment"]

@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import random
 import re
-import resource
 import signal
 import struct
 import sys
@@ -34,6 +33,7 @@ from save_load import HISTORY, load_model, save_model
 from settings import TRAINING
 
 pytestmark = pytest.mark.long
+resource = pytest.importorskip("resource", reason="processes are killed as on Unix")
 
 FILES = int(os.environ.get("FUZZ_FILES", 5000))
 KILLS_WHILE_SAVING, KILLS_WHILE_TRAINING, PROCESSES = 200, 20, 10
