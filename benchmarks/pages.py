@@ -1,161 +1,15 @@
-"""How well pages of handwriting are read, and a picture of each kind of page with its answer.
+"""Kinds of pages of handwriting, made from MNIST's digits, for reading.py."""
 
-    python benchmarks/pages.py
-
-Pages are made from MNIST's test digits and read as a user's picture files are. Each row of the
-table that is printed, in Markdown, is of one kind of page: how many pages are answered exactly,
-and how many wrongly without a `?`. It takes about 5 minutes on 2 cores. In the end it draws
-docs/handwriting.jpg, five digits on squared paper, partly in the shade, and docs/pages.png, a page
-of each kind with its answer.
-"""
-
-import argparse
-import functools
 import io
-import multiprocessing
-import os
-import sys
-from pathlib import Path
-
-PROJECT = Path(__file__).parent.parent
-sys.path.insert(0, str(PROJECT))
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the processes share the cores already
 
 import numpy as np
-from matplotlib import get_data_path
+from desk import photograph
 from non_digits import drawing, printed_digit, printed_symbol, scribble
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy import ndimage
-from sklearn.datasets import load_digits
-
-from data_preprocessing import load_mnist, preprocess
-from files import UserError
-from handwriting.page import recognise_page
-from save_load import load_model
-from settings import read_config
+from writer import PEN, enlarged, trimmed
 
 PAPER, INK = 0.9, 0.15  # grey values, from 0 (black) to 1
-SEED = 20261128  # fresh, so that no page of it has been looked at before
-PEN = 2.5  # thickness of MNIST's strokes, in its pixels
-
-
-class Writer:
-    """Writes digits, from images (n, 28, 28) uint8 with labels (n,), and marks at random.
-
-    Arrays of ink are (height, width) float32, 0 on paper and 1 within strokes.
-    """
-
-    def __init__(self, images, labels, seed):
-        self.images, self.labels = images, labels
-        self.random = np.random.default_rng(seed)
-        self.scale = int(self.random.integers(3, 6))  # pixels of the page for one of MNIST's
-
-    def digit(self, number=None):
-        """The ink of an image, by default a random one, and its label as a text."""
-        number = self.random.integers(len(self.images)) if number is None else number
-        return enlarged(self.images[number] / 255, self.scale), str(self.labels[number])
-
-    def mark(self, mark):
-        """The ink of a punctuation mark, as high as a digit's image, and the margin it needs."""
-        unit, random = self.scale, self.random
-        height = 28 * unit
-        image = Image.new("L", (height, 2 * height))
-        pen = ImageDraw.Draw(image)
-        width = round(PEN * unit)
-
-        def point(x, y):
-            """Where the pen is at x, y, in heights of a digit from the foot of the row."""
-            jitter = random.normal(0, 0.02, 2)
-            x, y = x + jitter[0], y + jitter[1]
-            return 10 * unit + 20 * unit * x, 38 * unit - 20 * unit * y
-
-        def line(*points):
-            for start, end in zip(points, points[1:]):
-                pen.line([*start, *end], 255, width)
-            for x, y in points:
-                pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), 255)
-
-        def dot(x, y):
-            x, y = point(x, y)
-            radius = width * random.uniform(0.5, 0.8)
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
-
-        over = random.uniform(0.1, 0.3)  # how far tall marks reach beyond digits
-        if mark == ".":
-            dot(0.1, 0.04)
-        elif mark == ":":
-            dot(0.1, 0.15)
-            dot(0.1, 0.65)
-        elif mark == "-":
-            line(point(0, 0.5), point(random.uniform(0.35, 0.6), 0.5))
-        elif mark == ",":
-            length = random.uniform(0.2, 0.35)
-            line(point(0.15, 0.1), point(0.15 - length / 3, 0.1 - length))
-        elif mark == "/":
-            line(point(0, -over), point(random.uniform(0.3, 0.6), 1 + random.uniform(0.1, 0.3)))
-        elif mark == "+":
-            size = random.uniform(0.25, 0.35)
-            line(point(0.3 - size, 0.5), point(0.3 + size, 0.5))
-            line(point(0.3, 0.5 - size), point(0.3, 0.5 + size))
-        else:
-            bulge = random.uniform(0.12, 0.25) * (1 if mark == ")" else -1)
-            y = np.linspace(0, 1, 9)
-            arc = [(0.3 + 4 * bulge * v * (1 - v), v * (1 + 2 * over) - over) for v in y]
-            line(*(point(*xy) for xy in arc))
-        return np.asarray(image, np.float32)[12 * unit :] / 255
-
-    def text(self, pattern, gaps=(3, 12), touching=0.0):
-        """The ink of a row, and what it says: d in the pattern is any digit, the rest are marks.
-
-        gaps: between characters, in pixels of MNIST. touching: share of pairs that touch.
-        """
-        row, answer = np.zeros((44 * self.scale, 0), np.float32), ""
-        for place, character in enumerate(pattern):
-            if character == " ":
-                row = np.pad(row, ((0, 0), (0, 10 * self.scale)))
-                continue
-            if character == "d":
-                ink, label = self.digit()
-                answer += label
-                shift = int(self.random.integers(-2, 3)) * self.scale
-                ink = np.pad(ink, ((4 * self.scale + shift, 12 * self.scale - shift), (0, 0)))
-            else:
-                ink = self.mark(character)
-                ink = np.pad(ink, ((0, max(0, len(row) - len(ink))), (0, 0)))[: len(row)]
-                answer += " "
-            ink = trimmed(ink)
-            if not place:
-                row = ink
-            elif character == "d" and self.random.random() < touching:
-                row = pushed_together(row, ink)
-            else:
-                gap = int(self.scale * self.random.uniform(*gaps))
-                row = np.hstack([row, np.zeros((len(row), gap), np.float32), ink])
-        return row, answer.strip()
-
-
-def enlarged(image, scale):
-    """An image (height, width) from 0 to 1, `scale` times as large, its edges smooth."""
-    size = [round(scale * side) for side in image.shape[::-1]]
-    large = Image.fromarray(image.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
-    return np.clip(large, 0, 1)
-
-
-def trimmed(ink):
-    """Ink without the columns on the left and right that are empty."""
-    columns = np.flatnonzero((ink > 0.5).any(axis=0))
-    return ink[:, columns[0] : columns[-1] + 1] if columns.size else ink[:, :0]
-
-
-def pushed_together(left, right):
-    """Two inks of the same height in one, as far apart as they can be while strokes overlap."""
-    for overlap in range(min(left.shape[1], right.shape[1])):
-        both = np.minimum(left[:, left.shape[1] - overlap :], right[:, :overlap])
-        if np.count_nonzero(both > 0.5) >= 12:
-            break
-    left = np.pad(left, ((0, 0), (0, right.shape[1] - overlap)))
-    right = np.pad(right, ((0, 0), (left.shape[1] - right.shape[1], 0)))
-    return np.maximum(left, right)
 
 
 def page(ink, margin=30, paper=PAPER, pen=INK):
@@ -437,6 +291,48 @@ def thick(writer, number):
     return page(np.clip(radius + 0.5 - distance, 0, 1)), label
 
 
+def written(writer, rows, digits, **options):
+    """Rows of digits below each other, each a little askew: their ink, and what they say.
+
+    rows, digits: the least and the greatest number, the latter in a row.
+    """
+    random, answers, inks = writer.random, [], []
+    for _ in range(random.integers(rows[0], rows[1] + 1)):
+        count = int(random.integers(digits[0], digits[1] + 1))
+        ink, answer = writer.text("d" * count, **options)
+        ink = ndimage.rotate(ink, random.normal(0, 0.7), order=1)
+        inks.append(np.pad(ink, ((0, 0), (int(random.integers(0, 20)) * writer.scale, 0))))
+        answers.append(answer)
+    width = max(ink.shape[1] for ink in inks)
+    space = int(random.integers(0, 30)) * writer.scale
+    inks = [np.pad(ink, ((0, space), (0, width - ink.shape[1]))) for ink in inks]
+    return np.vstack(inks), " ".join(answers)
+
+
+def desk(surface):
+    """Rows in thin pen on a sheet of paper that lies on a desk."""
+
+    def make(writer, number):
+        random = writer.random
+        writer.scale, writer.pen = int(random.integers(2, 6)), random.uniform(1, 1.8)
+        writer.sizes = dict.fromkeys(range(10), (0.75, 1))
+        ink, answer = written(writer, (3, 9), (3, 14), gaps=(4, 10 + 8 * random.random()))
+        height, width = ink.shape
+        room = np.maximum(random.uniform(1.15, 1.5) * max(height / 1.41, width), (width, 0))
+        room = max(room[0], width * 1.15), random.choice([1, 1.41, 1.41]) * room[0]
+        across, down = int(room[0] - width), int(max(room[1], 1.1 * height) - height)
+        left, top = int(across * random.uniform(0.3, 0.6)), int(down * random.uniform(0.2, 0.6))
+        ink = np.pad(ink, ((top, down - top), (left, across - left)))
+        paper = PAPERS[random.choice(len(PAPERS), p=[0.8, 0.1, 0.1])]
+        pen = PENS[random.integers(len(PENS))]
+        sheet = Image.fromarray(np.uint8(255 * page(ink, 0, np.array(paper), np.array(pen))))
+        return photograph(sheet, surface, random), answer
+
+    return make
+
+
+PAPERS = [(0.95, 0.95, 0.94), (0.96, 0.93, 0.84), (0.95, 0.92, 0.35)]  # the last one is a note's
+PENS = [(0.1, 0.1, 0.12), (0.12, 0.16, 0.45), (0.3, 0.3, 0.32)]  # the last one is a pencil
 WHITE = (0.95, 0.95, 0.93)
 KINDS = {  # name: how many pages, and the function that makes one
     "single digits, enlarged 3 to 5 times": (500, single(centred)),
@@ -483,124 +379,7 @@ KINDS = {  # name: how many pages, and the function that makes one
     "hard shadow": (100, row("dddd", spoil=shadow)),
     "edge of the table": (100, row("dddd", spoil=table)),
     "specks": (100, row("dddd", spoil=specks)),
+    "sheet on a dark desk": (40, desk("dark")),
+    "sheet on a wooden desk": (40, desk("wooden")),
+    "sheet on a grey desk": (40, desk("grey")),
 }
-
-
-def picture_file(picture):
-    """A page from 0 to 1 as the bytes of a picture file."""
-    file = io.BytesIO()
-    Image.fromarray(np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)).save(file, "BMP")
-    file.seek(0)
-    return file
-
-
-@functools.cache
-def reader():
-    """The network that is shipped, as a function from images to probabilities."""
-    network, _, settings, *_ = load_model(PROJECT / "handwriting" / "model.npz")
-    return lambda images: network.predict_proba(preprocess(images, settings.deskew))
-
-
-@functools.cache
-def digits(training):
-    """The images and labels that pages are made of."""
-    images, labels, test_images, test_labels = load_mnist()
-    return (images[-10_000:], labels[-10_000:]) if training else (test_images, test_labels)
-
-
-def make_page(kind, number, seed, training):
-    """The page (height, width) or (height, width, 3) of a kind with a number; and its answer."""
-    images, labels = digits(training)
-    if "load_digits" in kind:
-        small = load_digits_once()
-        images, labels = small.images, small.target
-    writer = Writer(images, labels, (seed, list(KINDS).index(kind), number))
-    return KINDS[kind][1](writer, number)
-
-
-load_digits_once = functools.cache(load_digits)
-
-
-def read_one(task):
-    """Read a page: whether the answer is exact, and whether it is wrong without a `?`."""
-    picture, expected = make_page(*task)
-    _, reading = read_config()
-    try:
-        text = recognise_page(picture_file(picture), reader(), reading).text
-    except UserError:  # too many blobs
-        return False, False
-    sure = text != "" and "?" not in text
-    return text.replace("?", "") == expected, sure and text != expected
-
-
-def draw_example(images, path):
-    """Draw images (n, 28, 28) in pen on squared paper, like a photo, into a JPEG file."""
-    random_generator = np.random.default_rng(0)
-    height, width, side = 500, 1300, 190
-    y, x = np.indices((height, width))
-    ink = np.zeros((height, width))
-    for place, image in enumerate(images):
-        large = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
-        top, left = 130 + random_generator.integers(-15, 16), 110 + 220 * place
-        ink[top : top + side, left : left + side] = np.asarray(large) / 255
-    askew = x - y // 40, y + x // 40
-    lines = np.maximum(*(np.exp(-((((c + 22) % 44 - 22) / 1.5) ** 2)) for c in askew))
-    paper = np.array([0.96, 0.94, 0.88]) - lines[..., None] * np.array([0.28, 0.2, 0.08])
-    pen = np.array([0.12, 0.16, 0.42])
-    picture = paper + ink[..., None] * (pen - paper)
-    shade = 1 / (1 + np.exp(-(x + 0.8 * y - 1000) / 25))  # of a hand, from the lower right
-    light = (1 - 0.45 * shade) * (0.7 + 0.3 * np.cos((x - 350) / 900))
-    picture = picture * light[..., None] + random_generator.normal(0, 0.02, (height, width, 1))
-    pixels = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
-    Image.fromarray(pixels).save(path, quality=80)
-
-
-def draw_pages(seed, training, path):
-    """Draw the first page of each kind with its answer, 5 in a row, into a PNG file."""
-    _, reading = read_config()
-    width, height, columns = 250, 130, 5
-    sheet = Image.new("RGB", (columns * width, -(-len(KINDS) // columns) * height), "white")
-    pen = ImageDraw.Draw(sheet)
-    font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", 10)
-    for place, kind in enumerate(KINDS):
-        picture, _ = make_page(kind, 0, seed, training)
-        text = recognise_page(picture_file(picture), reader(), reading).text or "no digit found"
-        image = Image.open(picture_file(picture)).convert("RGB")
-        image.thumbnail((width - 20, height - 50))
-        top, left = place // columns * height, place % columns * width
-        sheet.paste(image, (left, top + 20))
-        pen.text((left, top), kind[:44].replace("`", ""), "black", font)
-        pen.text((left, top + 24 + image.height), text, "#0072b2", font)
-    sheet.quantize(64).save(path, optimize=True)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--training", action="store_true", help="pages of training digits")
-    parser.add_argument("--share", type=float, default=1, help="of the pages of each kind")
-    parser.add_argument("--only", default="", help="kinds whose names hold this text")
-    parser.add_argument("--processes", type=int, help="by default, one for each core")
-    arguments = parser.parse_args()
-    seed = 1 if arguments.training else SEED
-    images, labels = digits(arguments.training)
-    right = reader()(images).argmax(axis=1) == labels
-    print(f"The network reads {right.mean():.2%} of the images themselves.\n")
-    print("| pages | number | read exactly | wrong without a `?` |")
-    print("|---|---:|---:|---:|")
-    with multiprocessing.Pool(arguments.processes) as pool:
-        for kind, (number, _) in KINDS.items():
-            if arguments.only not in kind:
-                continue
-            number = max(1, round(number * arguments.share))
-            tasks = ((kind, n, seed, arguments.training) for n in range(number))
-            results = np.array(list(pool.imap(read_one, tasks, chunksize=4)))
-            exact, wrong = results.mean(axis=0)
-            print(f"| {kind} | {number:,} | {exact:.1%} | {wrong:.1%} |", flush=True)
-    if not arguments.training:
-        example = [np.flatnonzero(labels == digit)[10] for digit in (9, 0, 2, 1, 0)]
-        draw_example(images[example], PROJECT / "docs" / "handwriting.jpg")
-        draw_pages(seed, arguments.training, PROJECT / "docs" / "pages.png")
-
-
-if __name__ == "__main__":
-    main()
