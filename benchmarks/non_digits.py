@@ -17,6 +17,12 @@ from model import NO_DIGIT
 
 FACES = [f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")]
 FACES += [f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")]
+WORDS = (
+    "account address amount answer bank birth black city class colour country customer date "
+    "delivery desk door email family garden home hour invoice kitchen letter meter minute "
+    "month name number office order page paper phone postcode price quantity reading room "
+    "school signature street summer table telephone ticket total water week white winter year"
+)
 ANGLES = np.linspace(0, 2 * np.pi, 41)
 CIRCLE = 0.5 + 0.5 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
 
@@ -65,6 +71,15 @@ def font(face, size):
     """A typeface of matplotlib's at a size in pixels, by the name of its file."""
     path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{face}.ttf")
     return ImageFont.truetype(str(path), size)
+
+
+def printed_words(count, face, size, random_generator):
+    """A number of random words in a typeface, as ink that fits tightly."""
+    text = " ".join(random_generator.choice(WORDS.split(), count)).capitalize()
+    left, top, right, bottom = font(face, size).getbbox(text)
+    image = Image.new("L", (right - left, bottom - top))
+    ImageDraw.Draw(image).text((-left, -top), text, 255, font(face, size))
+    return np.asarray(image, np.float32) / 255
 
 
 def printed_digit(images, labels, random_generator):

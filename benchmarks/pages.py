@@ -4,7 +4,14 @@ import io
 
 import numpy as np
 from desk import photograph
-from non_digits import drawing, printed_digit, printed_symbol, scribble
+from non_digits import (
+    FACES,
+    drawing,
+    printed_digit,
+    printed_symbol,
+    printed_words,
+    scribble,
+)
 from PIL import Image, ImageDraw
 from scipy import ndimage
 from writer import PEN, enlarged, trimmed
@@ -331,55 +338,143 @@ def desk(surface):
     return make
 
 
+def long_tails(writer, number):
+    """Small digits, 7s and 9s with a tail as long as these are tall, and 0s half as tall."""
+    writer.pen = writer.random.uniform(0.9, 1.5)
+    writer.sizes = dict.fromkeys(range(1, 9), (0.6, 0.8))
+    writer.sizes |= {0: (0.35, 0.45), 7: (1.2, 1.35), 9: (1.2, 1.35)}
+    return row("dddddddd", gaps=(4, 12))(writer, number)
+
+
+def calculation(writer, number):
+    """A sum in one thin pen, black on white, as it is drawn on a screen."""
+    writer.pen = writer.random.uniform(0.5, 1.2)
+    writer.sizes = dict.fromkeys(range(10), (0.75, 1))
+    patterns = ["ddd-ddd+ddd", "dd+dd", "ddd+ddd", "ddd-ddd", "ddd-dd", "dd+dd-dd"]
+    ink, answer = writer.text(patterns[number % len(patterns)], gaps=(3, 9))
+    margins = writer.random.integers(10, 60, (2, 2)) * writer.scale
+    return page(np.pad(ink, margins), 0, 1, 0), answer
+
+
+def dotted_line(writer, number):
+    """Digits on a dotted line, whose dots touch some of them."""
+    random, unit = writer.random, writer.scale
+    writer.pen = random.uniform(1.2, 2.5)
+    ink, answer = writer.text("d" * int(random.integers(3, 9)))
+    ink = np.pad(ink, ((0, 0), [20 * unit] * 2))
+    image = Image.fromarray(ink)
+    radius, distance = unit * random.uniform(0.4, 0.8), unit * random.uniform(2, 4)
+    y = 28.5 * unit + unit * random.uniform(-1, 1)  # of the feet of digits that are not shifted
+    for x in np.arange(distance, ink.shape[1] - distance, distance):
+        dot = x - radius, y - radius, x + radius, y + radius
+        ImageDraw.Draw(image).ellipse(dot, random.uniform(0.5, 1))
+    return page(np.maximum(image, ink)), answer
+
+
+def form(writer, number):
+    """A printed form: a heading, and three to six fields with a number in each."""
+    random, unit = writer.random, writer.scale
+    writer.pen = random.uniform(1, 2)
+    face, size = random.choice(FACES), int(unit * random.uniform(10, 18))
+    pieces = [(20, 15, printed_words(int(random.integers(1, 4)), face, 2 * size, random))]
+    answers, top, field = [], 70, 150
+    for _ in range(random.integers(3, 7)):
+        label = printed_words(1, face, size, random)
+        ink, answer = writer.text("d" * int(random.integers(2, 9)), gaps=(3, 8))
+        pieces += [(20, top + 28 - len(label) / unit, label), (field + 5, top, ink)]
+        rule = np.ones((int(random.integers(1, unit)), 270 * unit), np.float32)
+        pieces.append((field, top + 30 + random.uniform(0, 3), rule))
+        answers.append(answer)
+        top += 50
+    picture = np.zeros((top * unit, 440 * unit), np.float32)
+    for left, above, ink in pieces:
+        left, above = int(left * unit), int(above * unit)
+        target = picture[above : above + len(ink), left : left + ink.shape[1]]
+        np.maximum(target, ink[: len(target), : target.shape[1]], out=target)
+    picture = ndimage.rotate(page(picture, 0), random.uniform(-1.5, 1.5), order=1, cval=PAPER)
+    return jpeg(
+        darkened(picture, random) + random.normal(0, 0.02, picture.shape), random
+    ), " ".join(answers)
+
+
+def tilted_rows(writer, number):
+    """Three to six rows, tilted by 5 to 15 degrees to either side."""
+    ink, answer = written(writer, (3, 6), (4, 8))
+    angle = writer.random.choice([-1, 1]) * writer.random.uniform(5, 15)
+    return ndimage.rotate(page(ink), angle, order=1, cval=PAPER), answer
+
+
+def words(writer, number):
+    """One to four lines of printed words."""
+    random = writer.random
+    face, size = random.choice([*FACES, "cmmi10"]), int(random.integers(25, 80))
+    lines = [
+        printed_words(int(random.integers(1, 5)), face, size, random)
+        for _ in range(random.integers(1, 5))
+    ]
+    width = max(line.shape[1] for line in lines)
+    inks = [np.pad(line, ((0, size), (0, width - line.shape[1]))) for line in lines]
+    return page(np.vstack(inks), 2 * size), ""
+
+
 PAPERS = [(0.95, 0.95, 0.94), (0.96, 0.93, 0.84), (0.95, 0.92, 0.35)]  # the last one is a note's
 PENS = [(0.1, 0.1, 0.12), (0.12, 0.16, 0.45), (0.3, 0.3, 0.32)]  # the last one is a pencil
 WHITE = (0.95, 0.95, 0.93)
-KINDS = {  # name: how many pages, and the function that makes one
-    "single digits, enlarged 3 to 5 times": (500, single(centred)),
-    "pasted off-centre on a larger page": (500, single(off_centre)),
-    "inverted": (500, single(inverted)),
-    "darkened by up to 70% from one side": (500, single(darkened)),
-    "noise, standard deviation 10%": (500, single(noisy)),
-    "JPEG, quality 20": (500, single(jpeg)),
-    "all of these, noise 5%": (500, single(everything)),
-    "`load_digits`, enlarged and pasted": (450, small_digit(0)),
-    "`load_digits`, blurred by half a pixel": (450, small_digit(0.5)),
-    "digits of two typefaces not trained on": (100, printed),
-    "six digits, tilted by up to 10 degrees": (100, row("dddddd", spoil=tilted)),
-    "six digits, gaps of 1 to 3 pixels": (100, row("dddddd", gaps=(1, 3))),
-    "three rows of five digits": (100, three_rows),
-    "dots, dashes, minus, colon": (100, row("dd.dd.dddd", "ddd-dddd", "d.dd", "-dd", "dd:dd")),
-    "slashes: 12/05/2026": (100, row("dd/dd/dddd")),
-    "commas: 1,299.50": (100, row("d,ddd.dd", "ddd,dd")),
-    "brackets and plus: (020) 7946, +44 79": (100, row("(ddd) dddd", "+dd dd")),
-    "a box round a digit": (100, single_box),
-    "a box round each digit": (100, boxes((3, 8))),
-    "a box round each digit, touching some": (100, boxes((2, 6))),
-    "combs of two to eight cells": (100, comb(False)),
-    "combs, some digits touch them": (100, comb(True)),
-    "circled numbers": (100, circled),
-    "two digits that touch": (100, row("dd", touching=1)),
-    "six digits, a quarter of the pairs touch": (100, row("dddddd", touching=0.25)),
-    "letters and symbols": (100, no_digit(printed_symbol)),
-    "scribbles and drawings": (100, lambda w, n: no_digit((drawing, scribble)[n % 2])(w, n)),
-    "yellow highlighter": (100, coloured(WHITE, (0.98, 0.95, 0.4))),
-    "red pen": (100, coloured(WHITE, (0.85, 0.15, 0.15))),
-    "light blue pen": (100, coloured(WHITE, (0.55, 0.8, 0.95))),
-    "pencil": (100, coloured(WHITE, (0.7, 0.7, 0.7))),
-    "chalk": (100, coloured((0.15, 0.25, 0.2), (0.8, 0.8, 0.8), 0.03, 0.4)),
-    "half-wiped whiteboard": (100, coloured((0.92, 0.94, 0.95), (0.2, 0.3, 0.7), 0.02, 0.6)),
+SHORT = {  # what a user cares about: how many pages, and the function that makes one
+    "single digits, enlarged 3 to 5 times": (200, single(centred)),
+    "three rows of five digits": (200, three_rows),
+    "sheet on a dark desk": (25, desk("dark")),
+    "sheet on a wooden desk": (25, desk("wooden")),
+    "sheet on a grey desk": (25, desk("grey")),
+    "rows tilted by 5 to 15 degrees": (200, tilted_rows),
+    "long-tailed 7s and 9s beside small digits": (200, long_tails),
+    "sums: 476-473+427": (200, calculation),
+    "slashes as tall as the digits: 12/05/2026": (200, row("dd/dd/dddd", reach=(-0.05, 0.05))),
+    "digits on a dotted line": (200, dotted_line),
+    "forms with headings and rules": (200, form),
+    "squared paper, lines of 30%": (200, ruled(0.3, True)),
+    "a box round each digit": (200, boxes((3, 8))),
+    "six digits, a quarter of the pairs touch": (200, row("dddddd", touching=0.25)),
+    "letters and symbols": (200, no_digit(printed_symbol)),
+    "scribbles and drawings": (200, lambda w, n: no_digit((drawing, scribble)[n % 2])(w, n)),
+    "words and no digits": (200, words),
+}
+KINDS = SHORT | {
+    "pasted off-centre on a larger page": (200, single(off_centre)),
+    "inverted": (200, single(inverted)),
+    "darkened by up to 70% from one side": (200, single(darkened)),
+    "noise, standard deviation 10%": (200, single(noisy)),
+    "JPEG, quality 20": (200, single(jpeg)),
+    "all of these, noise 5%": (200, single(everything)),
+    "`load_digits`, enlarged and pasted": (200, small_digit(0)),
+    "`load_digits`, blurred by half a pixel": (200, small_digit(0.5)),
+    "digits of two typefaces not trained on": (200, printed),
+    "six digits, tilted by up to 10 degrees": (200, row("dddddd", spoil=tilted)),
+    "six digits, gaps of 1 to 3 pixels": (200, row("dddddd", gaps=(1, 3))),
+    "dots, dashes, minus, colon": (200, row("dd.dd.dddd", "ddd-dddd", "d.dd", "-dd", "dd:dd")),
+    "slashes taller than the digits: 12/05/2026": (200, row("dd/dd/dddd")),
+    "commas: 1,299.50": (200, row("d,ddd.dd", "ddd,dd")),
+    "brackets and plus: (020) 7946, +44 79": (200, row("(ddd) dddd", "+dd dd")),
+    "a box round a digit": (200, single_box),
+    "a box round each digit, touching some": (200, boxes((2, 6))),
+    "combs of two to eight cells": (200, comb(False)),
+    "combs, some digits touch them": (200, comb(True)),
+    "circled numbers": (200, circled),
+    "two digits that touch": (200, row("dd", touching=1)),
+    "yellow highlighter": (200, coloured(WHITE, (0.98, 0.95, 0.4))),
+    "red pen": (200, coloured(WHITE, (0.85, 0.15, 0.15))),
+    "light blue pen": (200, coloured(WHITE, (0.55, 0.8, 0.95))),
+    "pencil": (200, coloured(WHITE, (0.7, 0.7, 0.7))),
+    "chalk": (200, coloured((0.15, 0.25, 0.2), (0.8, 0.8, 0.8), 0.03, 0.4)),
+    "half-wiped whiteboard": (200, coloured((0.92, 0.94, 0.95), (0.2, 0.3, 0.7), 0.02, 0.6)),
     "3 mm high on A4, 12 megapixels": (6, a4),
-    "strokes 30% as thick as the digit is high": (100, thick),
-    "ruled paper, lines of 15%": (50, ruled(0.15, False)),
-    "ruled paper, lines of 30%": (50, ruled(0.3, False)),
-    "ruled paper, lines of 50%": (50, ruled(0.5, False)),
-    "squared paper, lines of 15%": (50, ruled(0.15, True)),
-    "squared paper, lines of 30%": (50, ruled(0.3, True)),
-    "squared paper, lines of 50%": (50, ruled(0.5, True)),
-    "hard shadow": (100, row("dddd", spoil=shadow)),
-    "edge of the table": (100, row("dddd", spoil=table)),
-    "specks": (100, row("dddd", spoil=specks)),
-    "sheet on a dark desk": (40, desk("dark")),
-    "sheet on a wooden desk": (40, desk("wooden")),
-    "sheet on a grey desk": (40, desk("grey")),
+    "strokes 30% as thick as the digit is high": (200, thick),
+    "ruled paper, lines of 15%": (200, ruled(0.15, False)),
+    "ruled paper, lines of 30%": (200, ruled(0.3, False)),
+    "ruled paper, lines of 50%": (200, ruled(0.5, False)),
+    "squared paper, lines of 15%": (200, ruled(0.15, True)),
+    "squared paper, lines of 50%": (200, ruled(0.5, True)),
+    "hard shadow": (200, row("dddd", spoil=shadow)),
+    "edge of the table": (200, row("dddd", spoil=table)),
+    "specks": (200, row("dddd", spoil=specks)),
 }

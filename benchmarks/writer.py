@@ -107,7 +107,7 @@ class Writer:
                 ink, label = self.digit()
                 answer += label
                 shift = int(self.random.integers(-2, 3)) * self.scale
-                top = (44 * self.scale - len(ink)) // 2 - 4 * self.scale + shift
+                top = 4 * self.scale + max(0, 28 * self.scale - len(ink)) // 2 + shift
                 ink = np.pad(ink, ((top, 44 * self.scale - len(ink) - top), (0, 0)))
             else:
                 ink = self.mark(character, reach)
