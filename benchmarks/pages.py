@@ -340,10 +340,13 @@ def desk(surface):
 
 def long_tails(writer, number):
     """Small digits, 7s and 9s with a tail as long as these are tall, and 0s half as tall."""
-    writer.pen = writer.random.uniform(0.9, 1.5)
-    writer.sizes = dict.fromkeys(range(1, 9), (0.6, 0.8))
-    writer.sizes |= {0: (0.35, 0.45), 7: (1.2, 1.35), 9: (1.2, 1.35)}
-    return row("dddddddd", gaps=(4, 12))(writer, number)
+    writer.pen = writer.random.uniform(0.7, 1.2)
+    writer.sizes = dict.fromkeys(range(1, 9), (0.5, 0.7))
+    writer.sizes |= {0: (0.3, 0.38), 7: (1.2, 1.35), 9: (1.2, 1.35)}
+    answer = ""
+    while not set("79") & set(answer) or "0" not in answer:
+        ink, answer = writer.text("dddddddd", gaps=(2, 7))
+    return page(ink, 60), answer
 
 
 def calculation(writer, number):
@@ -359,12 +362,13 @@ def calculation(writer, number):
 def dotted_line(writer, number):
     """Digits on a dotted line, whose dots touch some of them."""
     random, unit = writer.random, writer.scale
-    writer.pen = random.uniform(1.2, 2.5)
-    ink, answer = writer.text("d" * int(random.integers(3, 9)))
+    writer.pen = random.uniform(1, 2)
+    writer.sizes = dict.fromkeys(range(10), (0.8, 1))
+    ink, answer = writer.text("d" * int(random.integers(3, 9)), gaps=(2, 10))
     ink = np.pad(ink, ((0, 0), [20 * unit] * 2))
     image = Image.fromarray(ink)
-    radius, distance = unit * random.uniform(0.4, 0.8), unit * random.uniform(2, 4)
-    y = 28.5 * unit + unit * random.uniform(-1, 1)  # of the feet of digits that are not shifted
+    radius, distance = unit * random.uniform(0.35, 0.8), unit * random.uniform(2, 3.5)
+    y = unit * random.uniform(26, 29)  # of the feet of digits that are not shifted
     for x in np.arange(distance, ink.shape[1] - distance, distance):
         dot = x - radius, y - radius, x + radius, y + radius
         ImageDraw.Draw(image).ellipse(dot, random.uniform(0.5, 1))
