@@ -23,6 +23,7 @@ import multiprocessing
 import os
 import re
 import sys
+import textwrap
 import zlib
 from pathlib import Path
 
@@ -138,22 +139,22 @@ def draw_example(images, path):
     Image.fromarray(pixels).save(path, quality=80)
 
 
-def draw_pages(kinds, training, path):
+def draw_pages(path):
     """Draw the first page of each kind with its answer, 5 in a row, into a PNG file."""
-    width, height, columns = 250, 130, 5
-    sheet = Image.new("RGB", (columns * width, -(-len(kinds) // columns) * height), "white")
+    width, height, columns = 250, 150, 5
+    sheet = Image.new("RGB", (columns * width, -(-len(KINDS) // columns) * height), "white")
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", 10)
-    for place, kind in enumerate(kinds):
-        file, _ = make_page(kind, 0, training)
-        text = answer_to(file) or "no digit found"
+    for place, kind in enumerate(KINDS):
+        file, _ = make_page(kind, 0, training=False)
+        answer = textwrap.wrap(answer_to(file) or "no digit found", 36, max_lines=2)
         image = Image.open(file).convert("RGB")
-        image.thumbnail((width - 20, height - 50))
+        image.thumbnail((width - 20, height - 60))
         top, left = place // columns * height, place % columns * width
         sheet.paste(image, (left, top + 20))
         pen.text((left, top), kind[:44].replace("`", ""), "black", font)
-        pen.text((left, top + 24 + image.height), text, "#0072b2", font)
-    sheet.quantize(64).save(path, optimize=True)
+        pen.text((left, top + 24 + image.height), "\n".join(answer), "#0072b2", font)
+    sheet.quantize(128).save(path, optimize=True)
 
 
 def main():
@@ -183,7 +184,7 @@ def main():
     if not arguments.training:
         example = [np.flatnonzero(labels == digit)[10] for digit in (9, 0, 2, 1, 0)]
         draw_example(images[example], PROJECT / "docs" / "handwriting.jpg")
-        draw_pages(KINDS, arguments.training, PROJECT / "docs" / "pages.png")
+        draw_pages(PROJECT / "docs" / "pages.png")
 
 
 if __name__ == "__main__":
