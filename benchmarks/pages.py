@@ -1,33 +1,35 @@
-"""Kinds of pages of handwriting, made from MNIST's digits, for reading.py."""
+"""Kinds of pages of handwriting, made from MNIST's digits, for reading.py.
 
-import io
+Each is a function that takes a writer and the page's number, and returns the page and its answer.
+"""
 
 import numpy as np
 from desk import photograph
-from non_digits import (
-    FACES,
-    drawing,
-    printed_digit,
-    printed_symbol,
-    printed_words,
-    scribble,
-)
-from PIL import Image, ImageDraw
+from forms import boxes, circled, comb, dotted_line, form, single_box
+from non_digits import FACES, drawing, printed_digit, printed_symbol, printed_words, scribble
+from PIL import Image
 from scipy import ndimage
-from writer import PEN, enlarged, trimmed
+from spoil import (
+    INK,
+    PAPER,
+    centred,
+    darkened,
+    everything,
+    inverted,
+    jpeg,
+    noisy,
+    off_centre,
+    page,
+    shadow,
+    specks,
+    table,
+    tilted,
+)
+from writer import PEN, enlarged
 
-PAPER, INK = 0.9, 0.15  # grey values, from 0 (black) to 1
-
-
-def page(ink, margin=30, paper=PAPER, pen=INK):
-    """A page (height, width) or, with colours (3,) for paper and pen, (height, width, 3)."""
-    ink = np.pad(ink, margin)
-    if np.ndim(paper):
-        ink = ink[..., None]
-    return paper + (np.asarray(pen) - paper) * ink
-
-
-# Kinds of pages. Each takes a writer and the page's number, and returns the page and its answer.
+WHITE = (0.95, 0.95, 0.93)
+PAPERS = [(0.95, 0.95, 0.94), (0.96, 0.93, 0.84), (0.95, 0.92, 0.35)]  # the last one is a note's
+PENS = [(0.1, 0.1, 0.12), (0.12, 0.16, 0.45), (0.3, 0.3, 0.32)]  # the last one is a pencil
 
 
 def single(spoil):
@@ -38,48 +40,6 @@ def single(spoil):
         return spoil(page(ink, 2 * writer.scale), writer.random), label
 
     return make
-
-
-def centred(page, random):
-    return page
-
-
-def off_centre(page, random):
-    """Extended by up to half its side at each border."""
-    return np.pad(page, random.integers(0, len(page) // 2, (2, 2)), constant_values=PAPER)
-
-
-def inverted(page, random):
-    return 1 - page
-
-
-def darkened(page, random):
-    """Light that falls by up to 70% from one side of the page to the other."""
-    y, x = (np.indices(page.shape) + 0.5) / max(page.shape) - 0.5
-    angle = random.uniform(0, 2 * np.pi)
-    away = (np.cos(angle) * x + np.sin(angle) * y) / np.sqrt(2) + 0.5
-    return page * (1 - random.uniform(0.3, 0.7) * away)
-
-
-def noisy(page, random):
-    """Normal noise with a standard deviation of 0.1."""
-    return page + random.normal(0, 0.1, page.shape)
-
-
-def jpeg(page, random):
-    """JPEG at quality 20 of 100."""
-    file = io.BytesIO()
-    Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8)).save(
-        file, "JPEG", quality=20
-    )
-    return np.asarray(Image.open(file)) / 255
-
-
-def everything(page, random):
-    page = darkened(off_centre(page, random), random)
-    if random.random() < 0.5:
-        page = inverted(page, random)
-    return jpeg(page + random.normal(0, 0.05, page.shape), random)
 
 
 def small_digit(blur):
@@ -102,11 +62,6 @@ def row(*patterns, spoil=centred, **options):
         return spoil(page(ink, 60), writer.random), answer
 
     return make
-
-
-def tilted(page, random):
-    """Turned by up to 10 degrees."""
-    return ndimage.rotate(page, random.uniform(-10, 10), order=1, cval=PAPER)
 
 
 def three_rows(writer, number):
@@ -132,119 +87,6 @@ def ruled(strength, squared):
         return np.where(grid, (1 - strength) * picture, picture), answer
 
     return make
-
-
-def shadow(page, random):
-    """A shadow with a hard edge through the middle."""
-    angle = random.uniform(0, 2 * np.pi)
-    y, x = (np.indices(page.shape).T - np.array(page.shape) / 2).T
-    return np.where(np.cos(angle) * x + np.sin(angle) * y > 0, 0.4 * page, page)
-
-
-def table(page, random):
-    """A dark table at two borders, a little askew."""
-    page = np.pad(page, ((40, 0), (60, 0)), constant_values=PAPER)
-    y, x = np.indices(page.shape)
-    bent = random.uniform(-0.05, 0.05, 2)
-    return np.where((y < 25 + bent[0] * x) | (x < 40 + bent[1] * y), 0.2, page)
-
-
-def specks(page, random):
-    """Twenty dark specks of 4 x 4 pixels in the margins."""
-    page = np.pad(page, 40, constant_values=PAPER)
-    for y, x in random.integers(0, (40, page.shape[1] - 4), (20, 2)):
-        page[y : y + 4, x : x + 4] = 0.2
-    return page
-
-
-def frame(writer, width, height):
-    """The ink of a rectangle, drawn by hand: (height, width)."""
-    image = Image.new("L", (width, height))
-    pen = ImageDraw.Draw(image)
-    thickness = int(writer.random.integers(2, 3 * writer.scale // 2))
-    edge = thickness + 2
-    corners = np.array([(edge, edge), (width - edge, edge), (width - edge, height - edge)])
-    corners = np.vstack([corners, (edge, height - edge)]) + writer.random.integers(-2, 3, (4, 2))
-    pen.line([tuple(map(int, corner)) for corner in (*corners, corners[0])], 255, thickness)
-    return np.asarray(image, np.float32) / 255
-
-
-def boxed(writer, margins):
-    """A digit in a box, between margins (MNIST's pixels) away from its sides; and its label."""
-    ink, label = writer.digit()
-    rows = np.flatnonzero((ink > 0.1).any(axis=1))
-    ink = trimmed(ink[rows[0] : rows[-1] + 1])
-    low, high = np.multiply(margins, writer.scale)
-    least = max(0, 16 * writer.scale - ink.shape[1]) // 2  # a box round a 1 is not as narrow
-    top, bottom, left, right = (int(writer.random.uniform(low, high)) for _ in range(4))
-    ink = np.pad(ink, ((top, bottom), (left + least, right + least)))
-    return np.maximum(ink, frame(writer, *ink.shape[::-1])), label
-
-
-def single_box(writer, number):
-    ink, label = boxed(writer, (3, 8))
-    return page(ink), label
-
-
-def boxes(margins):
-    """Three to six digits, each in a box of its own."""
-
-    def make(writer, number):
-        cells = [boxed(writer, margins) for _ in range(writer.random.integers(3, 7))]
-        height = max(ink.shape[0] for ink, _ in cells)
-        gap = int(writer.random.integers(3, 8)) * writer.scale
-        inks = [np.pad(ink, ((0, height - len(ink)), (0, gap))) for ink, _ in cells]
-        return page(np.hstack(inks)), "".join(label for _, label in cells)
-
-    return make
-
-
-def comb(touch):
-    """Two to eight cells that share their sides. touch: whether digits may touch these."""
-
-    def make(writer, number):
-        cells = int(writer.random.integers(2, 9))
-        size, unit = 30 * writer.scale, writer.scale
-        ink = np.zeros((size, cells * size), np.float32)
-        answer = ""
-        for cell in range(cells):
-            digit, label = writer.digit()
-            answer += label
-            digit = trimmed(digit)
-            room = size - digit.shape[1] - 4 * unit
-            left = cell * size + 2 * unit + int(writer.random.integers(0, room + 1))
-            top = int(writer.random.integers(-unit, 3 * unit))
-            if touch and writer.random.random() < 0.3:
-                top = int(writer.random.choice([-4, 6])) * unit
-            digit = np.pad(digit, ((size + top, size - top), (0, 0)))[size : 2 * size]
-            target = ink[:, left : left + digit.shape[1]]
-            np.maximum(target, digit, out=target)
-        thickness = int(writer.random.integers(2, unit + 1))
-        for cell in range(cells + 1):
-            left = min(cell * size, cells * size - thickness)
-            ink[:, left : left + thickness] = 1
-        ink[:thickness] = ink[-thickness:] = 1
-        picture = page(ink)
-        return ndimage.rotate(
-            picture, writer.random.uniform(-1, 1), order=1, cval=PAPER, reshape=False
-        ), answer
-
-    return make
-
-
-def circled(writer, number):
-    ink, answer = writer.text("d" * int(writer.random.integers(1, 3)), gaps=(2, 4))
-    ink = ink[(np.flatnonzero((ink > 0.5).any(axis=1))[0]) :]
-    ink = ink[: np.flatnonzero((ink > 0.5).any(axis=1))[-1] + 1]
-    side = int(np.hypot(*ink.shape) + writer.random.integers(6, 12) * writer.scale)
-    image = Image.new("L", (side, side))
-    inset = writer.random.integers(1, 6, 4) * [1, 1, -1, -1] + [0, 0, side, side]
-    thickness = round(PEN * writer.scale * writer.random.uniform(0.5, 1))
-    ImageDraw.Draw(image).ellipse([int(v) for v in inset], None, 255, thickness)
-    top, left = (side - ink.shape[0]) // 2, (side - ink.shape[1]) // 2
-    circle = np.asarray(image, np.float32) / 255
-    circle[top : top + ink.shape[0], left : left + ink.shape[1]] += ink
-    return page(np.clip(circle, 0, 1)), answer
 
 
 def no_digit(draw):
@@ -325,9 +167,9 @@ def desk(surface):
         writer.sizes = dict.fromkeys(range(10), (0.75, 1))
         ink, answer = written(writer, (3, 9), (3, 14), gaps=(4, 10 + 8 * random.random()))
         height, width = ink.shape
-        room = np.maximum(random.uniform(1.15, 1.5) * max(height / 1.41, width), (width, 0))
-        room = max(room[0], width * 1.15), random.choice([1, 1.41, 1.41]) * room[0]
-        across, down = int(room[0] - width), int(max(room[1], 1.1 * height) - height)
+        side = random.uniform(1.15, 1.5) * max(width, height / 1.41)  # of A4, or of a square note
+        across = int(side - width)
+        down = int(max(random.choice([1, 1.41, 1.41]) * side, 1.1 * height) - height)
         left, top = int(across * random.uniform(0.3, 0.6)), int(down * random.uniform(0.2, 0.6))
         ink = np.pad(ink, ((top, down - top), (left, across - left)))
         paper = PAPERS[random.choice(len(PAPERS), p=[0.8, 0.1, 0.1])]
@@ -359,48 +201,6 @@ def calculation(writer, number):
     return page(np.pad(ink, margins), 0, 1, 0), answer
 
 
-def dotted_line(writer, number):
-    """Digits on a dotted line, whose dots touch some of them."""
-    random, unit = writer.random, writer.scale
-    writer.pen = random.uniform(1, 2)
-    writer.sizes = dict.fromkeys(range(10), (0.8, 1))
-    ink, answer = writer.text("d" * int(random.integers(3, 9)), gaps=(2, 10))
-    ink = np.pad(ink, ((0, 0), [20 * unit] * 2))
-    image = Image.fromarray(ink)
-    radius, distance = unit * random.uniform(0.35, 0.8), unit * random.uniform(2, 3.5)
-    y = unit * random.uniform(26, 29)  # of the feet of digits that are not shifted
-    for x in np.arange(distance, ink.shape[1] - distance, distance):
-        dot = x - radius, y - radius, x + radius, y + radius
-        ImageDraw.Draw(image).ellipse(dot, random.uniform(0.5, 1))
-    return page(np.maximum(image, ink)), answer
-
-
-def form(writer, number):
-    """A printed form: a heading, and three to six fields with a number in each."""
-    random, unit = writer.random, writer.scale
-    writer.pen = random.uniform(1, 2)
-    face, size = random.choice(FACES), int(unit * random.uniform(10, 18))
-    pieces = [(20, 15, printed_words(int(random.integers(1, 4)), face, 2 * size, random))]
-    answers, top, field = [], 70, 150
-    for _ in range(random.integers(3, 7)):
-        label = printed_words(1, face, size, random)
-        ink, answer = writer.text("d" * int(random.integers(2, 9)), gaps=(3, 8))
-        pieces += [(20, top + 28 - len(label) / unit, label), (field + 5, top, ink)]
-        rule = np.ones((int(random.integers(1, unit)), 270 * unit), np.float32)
-        pieces.append((field, top + 30 + random.uniform(0, 3), rule))
-        answers.append(answer)
-        top += 50
-    picture = np.zeros((top * unit, 440 * unit), np.float32)
-    for left, above, ink in pieces:
-        left, above = int(left * unit), int(above * unit)
-        target = picture[above : above + len(ink), left : left + ink.shape[1]]
-        np.maximum(target, ink[: len(target), : target.shape[1]], out=target)
-    picture = ndimage.rotate(page(picture, 0), random.uniform(-1.5, 1.5), order=1, cval=PAPER)
-    return jpeg(
-        darkened(picture, random) + random.normal(0, 0.02, picture.shape), random
-    ), " ".join(answers)
-
-
 def tilted_rows(writer, number):
     """Three to six rows, tilted by 5 to 15 degrees to either side."""
     ink, answer = written(writer, (3, 6), (4, 8))
@@ -412,18 +212,13 @@ def words(writer, number):
     """One to four lines of printed words."""
     random = writer.random
     face, size = random.choice([*FACES, "cmmi10"]), int(random.integers(25, 80))
-    lines = [
-        printed_words(int(random.integers(1, 5)), face, size, random)
-        for _ in range(random.integers(1, 5))
-    ]
+    counts = random.integers(1, 5, random.integers(1, 5))
+    lines = [printed_words(int(count), face, size, random) for count in counts]
     width = max(line.shape[1] for line in lines)
     inks = [np.pad(line, ((0, size), (0, width - line.shape[1]))) for line in lines]
     return page(np.vstack(inks), 2 * size), ""
 
 
-PAPERS = [(0.95, 0.95, 0.94), (0.96, 0.93, 0.84), (0.95, 0.92, 0.35)]  # the last one is a note's
-PENS = [(0.1, 0.1, 0.12), (0.12, 0.16, 0.45), (0.3, 0.3, 0.32)]  # the last one is a pencil
-WHITE = (0.95, 0.95, 0.93)
 SHORT = {  # what a user cares about: how many pages, and the function that makes one
     "single digits, enlarged 3 to 5 times": (200, single(centred)),
     "three rows of five digits": (200, three_rows),
