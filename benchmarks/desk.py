@@ -47,11 +47,11 @@ def framed(sheet, random):
     low, high = corners.min(axis=0), corners.max(axis=0)
     sides = np.array([random.choice([9 / 16, 3 / 4, 3 / 4]), 1])
     sides = sides if high[1] - low[1] > high[0] - low[0] else sides[::-1]
-    fits = (sides / (high - low)).min()
+    share = random.uniform(0.6, 1.03) * (sides / (high - low)).min()
     # digits should not be much smaller than on the sheet
-    longest = max(np.exp(random.uniform(*np.log(SIZES))), 0.8 * max(sheet.size))
+    longest = max(np.exp(random.uniform(*np.log(SIZES))), 0.4 * max(sheet.size) / share)
     size = np.rint(sides * min(longest, SIZES[1])).astype(int)
-    corners = (corners - (low + high) / 2) * fits * random.uniform(0.6, 1.03) * max(size)
+    corners = (corners - (low + high) / 2) * share * max(size)
     room = (size - np.ptp(corners, axis=0)) / 2
     return tuple(map(int, size)), corners + size / 2 + random.uniform(-1, 0.95, 2) * room
 
