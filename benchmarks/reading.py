@@ -42,7 +42,7 @@ from data_preprocessing import load_mnist, preprocess
 from files import UserError
 from handwriting.page import recognise_page
 from save_load import load_model
-from settings import read_config
+from settings import load_config
 
 SEED = 20261203  # fresh, so that no page of it has been looked at before
 
@@ -86,7 +86,7 @@ def picture_file(picture):
 def answer_to(file):
     """The answer to a picture file, "" if there is none."""
     try:
-        return recognise_page(file, reader(), read_config()[1]).text
+        return recognise_page(file, reader(), load_config()[1]).text
     except UserError:  # too many blobs
         return ""
 
