@@ -9,7 +9,6 @@ import socket
 import time
 
 import numpy as np
-from matplotlib.transforms import Bbox
 from PIL import Image, ImageDraw, ImageOps
 
 from data_preprocessing import preprocess
@@ -22,6 +21,7 @@ from utils import softmax
 SIDE = 560  # pixels of the square to draw in
 PEN = 20  # radius of the pen in pixels, such that strokes come out as thick as MNIST's
 REFRESH = 0.05  # seconds, at least, between two answers of the network during a stroke
+TOOLKITS = ("gtk", "macosx", "qt", "tk", "wx")  # of matplotlib's backends that open windows
 HINT = "c  clear      u  undo      s  save      q  quit"
 PAGE = """<!DOCTYPE html>
 <title>Draw a digit</title>
@@ -41,9 +41,8 @@ def open_window(network, deskew, left_out_below, folder):
     its largest probability is below left_out_below. folder: where drawings are saved. Raises
     UserError if neither a window nor a page can be opened.
     """
-    window = DrawingWindow(network, deskew, left_out_below, folder)
-    if not window.canvas.required_interactive_framework:  # there is no toolkit or no display
-        plt.close(window.figure)
+    in_browser = not plt.get_backend().lower().startswith(TOOLKITS)
+    if in_browser:
         try:
             plt.switch_backend("webagg")
         except (ImportError, RuntimeError):
@@ -51,7 +50,8 @@ def open_window(network, deskew, left_out_below, folder):
                 "--draw needs a display and a toolkit that matplotlib knows, such as Tk (Debian's "
                 "python3-tk), or, to draw in a browser, tornado (pip install tornado)"
             ) from None
-        window = DrawingWindow(network, deskew, left_out_below, folder)
+    window = DrawingWindow(network, deskew, left_out_below, folder)
+    if in_browser:
         prepare_page(window)
     plt.show()
     return 0
@@ -206,5 +206,4 @@ class DrawingWindow:
         width = 2 * PEN / SIDE * self.paper.bbox.width  # in pixels of the screen
         self.pen.set(data=list(zip(start, end)), linewidth=width * 72 / self.figure.dpi)
         self.figure.draw_artist(self.pen)
-        points = self.paper.transData.transform((start, end))
-        self.canvas.blit(Bbox((points.min(axis=0) - width, points.max(axis=0) + width)))
+        self.canvas.blit(self.pen.get_window_extent().padded(width))
