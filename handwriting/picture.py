@@ -63,7 +63,7 @@ def load_picture(path, size):
 def advice(path):
     """What to do about a file of no known format."""
     suffix = Path(str(path)).suffix.lower()
-    if suffix in HEIC:
+    if suffix in HEIC and "HEIF" not in FORMATS:
         return "HEIC needs another package: pip install pillow-heif"
     if suffix == ".pdf":
         return "a PDF; save its page as a PNG or JPEG"

@@ -1,8 +1,8 @@
 """--predict: the digits in picture files and folders of them, printed and drawn."""
 
-import dataclasses
 import os
 import sys
+from dataclasses import replace
 from glob import escape, glob
 from pathlib import Path
 
@@ -14,44 +14,42 @@ from handwriting.page import recognise_page
 from handwriting.picture import FORMATS, HEIC, resize
 from model import SIDE
 
-AT_ONCE = 50  # answers in a picture; matplotlib can't save more than 600 inches
+AT_ONCE = 25  # answers in a picture: matplotlib can't save more than 600 inches
 
 
 def predict(paths, recognise, thresholds, folder):
     """Recognise the digits in pictures, print them, and save what the network saw in a folder.
 
-    paths: of pictures and folders; patterns such as *.jpg. recognise: function that turns images
+    paths: of pictures and folders, or patterns such as *.jpg. recognise: function that turns images
     (n, 28, 28) uint8 into probabilities (n, 10). thresholds: those of config.py, in a namespace.
     Returns the exit status: 1 if a picture can't be loaded or shows no digit.
     """
-    answers, failures = [], 0
-    for path in expand(paths):
+    paths, answers = expand(paths), []
+    for path in paths:
         try:
             page = recognise_page(path, recognise, thresholds)
         except (UserError, MemoryError) as error:
             reason = "not enough memory" if isinstance(error, MemoryError) else error
             print(f"error: {path}: {reason}", file=sys.stderr)
-            failures += 1
             continue
         which = f" (page 1 of {page.pages})" if page.pages > 1 else ""
-        if not page.texts:
+        if page.texts:
+            numbers = " ".join(f"{p:.2f}" for p in page.probabilities.max(axis=1))
+            print(f"{path}{which}: {page.text}  ({numbers})", flush=True)
+            answers.append((path, reduced(page)))
+        else:
             print(f"{path}{which}: no digit found")
-            failures += 1
-            continue
-        numbers = " ".join(f"{probability:.2f}" for probability in page.probabilities.max(axis=1))
-        print(f"{path}{which}: {page.text}  ({numbers})", flush=True)
-        answers.append((path, reduced(page)))
     for start in range(0, len(answers), AT_ONCE):
         from plots import save_figures  # after the answers, since matplotlib is slow to import
 
         name = f"recognised-{start // AT_ONCE + 1}.png" if start else "recognised.png"
         save_figures({name: plot_recognised(answers[start : start + AT_ONCE])}, folder)
         print(f"Saved what the network saw in {folder / name}.")
-    return 1 if failures else 0
+    return 1 if len(answers) < len(paths) else 0
 
 
 def expand(paths):
-    """The paths; folders and patterns are replaced by the pictures in them, sorted by name.
+    """The paths, with the pictures in a folder or of a pattern in its place, sorted by name.
 
     Hidden files are left out. The shell of Windows leaves patterns to the program.
     """
@@ -61,23 +59,16 @@ def expand(paths):
         matches = [] if os.path.lexists(pattern) else sorted(glob(pattern))
         for path in matches or [pattern]:
             inside = sorted(glob(os.path.join(escape(path), "*")))
-            kinds = [os.path.splitext(p)[1].lower() for p in inside]
-            pictures = [
-                p for p, k in zip(inside, kinds) if k in HEIC or format_of.get(k) in FORMATS
-            ]
-            files += pictures or [path]
+            files += [p for p in inside if Path(p).suffix.lower() in suffixes] or [path]
     return files
 
 
 def reduced(page):
-    """A Page whose picture is as small as it will be shown, since many may have to be kept."""
-    factor = max(page.picture.shape) / 600
-    if factor > 1:
-        shape = [max(1, round(side / factor)) for side in page.picture.shape]
-        boxes, left_out = page.boxes / factor, page.left_out / factor
-        picture = resize(page.picture, shape)
-        page = dataclasses.replace(page, picture=picture, boxes=boxes, left_out=left_out)
-    return page
+    """A Page whose picture is as small as it is shown: those of many photos fill the memory."""
+    factor = max(1, max(page.picture.shape) / 600)
+    picture = resize(page.picture, [max(1, round(side / factor)) for side in page.picture.shape])
+    boxes, left_out = page.boxes / factor, page.left_out / factor
+    return replace(page, picture=picture, boxes=boxes, left_out=left_out)
 
 
 def plot_recognised(answers):
