@@ -86,9 +86,11 @@ def decode(path, size):
         mode = "F"
     if image.mode != mode:  # else it would be copied: 350 MB at most
         image = image.convert(mode)
+    if mode == "RGBA":
+        image = image.convert("RGBa")  # as reduce does, which keeps the original, too
     image = image.reduce(max(1, round(max(image.size) / size)))
     if mode == "RGBA":
-        image = on_paper(image).convert("RGB")
+        image = on_paper(image.convert("RGBA")).convert("RGB")
     return image, longest / max(image.size), pages
 
 
