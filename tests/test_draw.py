@@ -211,9 +211,9 @@ def test_the_page_in_the_browser(window, start, tmp_path):
 
     names = ["button_press", *["motion_notify"] * len(SEVEN), "button_release"]
     places = window.paper.transData.transform([SEVEN[0], *SEVEN, SEVEN[-1]])
+    places[:, 1] = window.figure.bbox.height - places[:, 1]
     left = {"button": 0, "buttons": 1, "modifiers": []}
-    height = window.figure.bbox.height
-    events = [left | {"type": name, "x": x, "y": height - y} for name, (x, y) in zip(names, places)]
+    events = [left | {"type": name, "x": x, "y": y} for name, (x, y) in zip(names, places)]
     seven = asyncio.run(play_on_the_page(ports[0], events))
     processes[1].send_signal(signal.SIGINT)
     for process in processes:
@@ -229,32 +229,30 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 import main
-from handwriting import draw
+from plots import plt
 
-def play(window, widget):
-    points = window.paper.transData.transform(np.loadtxt("points.txt"))
+def play(figure, widget):
+    points = figure.axes[0].transData.transform(np.loadtxt("points.txt"))
     names = ["ButtonPress-1", *["B1-Motion"] * (len(points) - 1), "ButtonRelease-1"]
     for name, (x, y) in zip(names, [*points, points[-1]]):
         widget.event_generate(f"<{name}>", x=round(x), y=round(widget.winfo_height() - y))
         widget.update()
-    print("read", window.probabilities.argmax(), flush=True)
     widget.focus_force()
     for key in "sq":
         widget.update()
         widget.event_generate(f"<Key-{key}>")
 
-class Played(draw.DrawingWindow):
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        widget = self.canvas.get_tk_widget()
-        widget.after(500, play, self, widget)
+def show(show=plt.show):
+    widget = plt.gcf().canvas.get_tk_widget()
+    widget.after(500, play, plt.gcf(), widget)
+    show()
 
-draw.DrawingWindow = Played
+plt.show = show
 sys.exit(main.main(["--draw", "--plots-dir", "plots"]))
 """
 
 
-def test_a_real_window(start, tmp_path):
+def test_a_real_window(start, read, tmp_path):
     pytest.importorskip("tkinter", reason="Python was built without tkinter")
     if not shutil.which("Xvfb"):
         pytest.skip("Xvfb, a virtual X server, is not installed")
@@ -266,5 +264,5 @@ def test_a_real_window(start, tmp_path):
         process = start("-c", ON_A_SCREEN, PROJECT, DISPLAY=display, MPLBACKEND="TkAgg")
         output = process.communicate()
         server.terminate()
-    assert (process.returncode, *output) == (0, "read 7\n", "")
-    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["drawing-1.png"]
+    assert (process.returncode, *output) == (0, "", "")
+    assert answer_to_file(tmp_path / "plots" / "drawing-1.png", read) == "7"
