@@ -6,10 +6,8 @@ Where matplotlib can't open one, the same figure is shown on a page in the brows
 import itertools
 import os
 import socket
-import time
 
 import numpy as np
-from matplotlib.transforms import Bbox
 from PIL import Image, ImageDraw, ImageOps
 
 from data_preprocessing import preprocess
@@ -21,7 +19,7 @@ from utils import softmax
 
 SIDE = 560  # pixels of the square to draw in
 PEN = 20  # radius of the pen in pixels, such that strokes come out as thick as MNIST's
-REFRESH = 0.05  # seconds, at least, between two answers of the network during a stroke
+TOOLKITS = ("gtk", "macosx", "qt", "tk", "wx")  # of matplotlib's backends that open windows
 HINT = "c  clear      u  undo      s  save      q  quit"
 PAGE = """<!DOCTYPE html>
 <title>Draw a digit</title>
@@ -41,9 +39,8 @@ def open_window(network, deskew, left_out_below, folder):
     its largest probability is below left_out_below. folder: where drawings are saved. Raises
     UserError if neither a window nor a page can be opened.
     """
-    window = DrawingWindow(network, deskew, left_out_below, folder)
-    if not window.canvas.required_interactive_framework:  # there is no toolkit or no display
-        plt.close(window.figure)
+    in_browser = not plt.get_backend().lower().startswith(TOOLKITS)
+    if in_browser:
         try:
             plt.switch_backend("webagg")
         except (ImportError, RuntimeError):
@@ -51,7 +48,8 @@ def open_window(network, deskew, left_out_below, folder):
                 "--draw needs a display and a toolkit that matplotlib knows, such as Tk (Debian's "
                 "python3-tk), or, to draw in a browser, tornado (pip install tornado)"
             ) from None
-        window = DrawingWindow(network, deskew, left_out_below, folder)
+    window = DrawingWindow(network, deskew, left_out_below, folder)
+    if in_browser:
         prepare_page(window)
     plt.show()
     return 0
@@ -89,7 +87,6 @@ class DrawingWindow:
         self.ink = Image.new("L", (SIDE, SIDE))
         self.before = []  # the drawing before each stroke
         self.pen_at = None  # where the pen touches the paper
-        self.asked_at = 0.0  # when the network was last asked, in seconds
         self.stale = []  # panels that don't show its answer yet
         with plt.rc_context({"toolbar": "None"}):  # its pan and zoom would take the mouse away
             note = "28 x 28 pixels" + ",\nstraightened" * deskew
@@ -118,8 +115,9 @@ class DrawingWindow:
     def move(self, event):
         """Draw with the pen, if it is on the paper.
 
-        The other panels follow one per event. Together they would take longer than the mouse does
-        to its next event, and window systems merge the events that wait.
+        The other panels follow one per event; when all have, the network is asked again. Together
+        they would take longer than the mouse does to its next event, and window systems merge the
+        events that wait.
         """
         if self.pen_at is None:
             return
@@ -129,11 +127,10 @@ class DrawingWindow:
         here = (event.xdata, event.ydata)
         self.draw_line(self.pen_at or here, here)
         self.pen_at = here
-        if self.stale:
-            self.picture.redraw(self.stale.pop())
-        elif time.monotonic() >= self.asked_at + REFRESH:
+        if not self.stale:
             self.ask()
             self.stale = self.picture.panels[1:]
+        self.picture.redraw(self.stale.pop())
 
     def release(self, event):
         """Lift the pen."""
@@ -179,7 +176,6 @@ class DrawingWindow:
 
     def ask(self):
         """Ask the network what the drawing is, and set its answer in the picture."""
-        self.asked_at = time.monotonic()
         self.layers = [np.zeros((1, size)) for size in self.network.layer_sizes]
         self.probabilities, title, digit = np.zeros(10), "", None
         if self.ink.getbbox():  # anything is drawn
@@ -206,5 +202,4 @@ class DrawingWindow:
         width = 2 * PEN / SIDE * self.paper.bbox.width  # in pixels of the screen
         self.pen.set(data=list(zip(start, end)), linewidth=width * 72 / self.figure.dpi)
         self.figure.draw_artist(self.pen)
-        points = self.paper.transData.transform((start, end))
-        self.canvas.blit(Bbox((points.min(axis=0) - width, points.max(axis=0) + width)))
+        self.canvas.blit(self.pen.get_window_extent().padded(width))

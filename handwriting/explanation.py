@@ -1,7 +1,6 @@
 """The figure of how a network reads a drawing: its input, hidden neurons and answer, and why."""
 
 import numpy as np
-from matplotlib.artist import Artist
 
 from model import CLASSES, SIDE
 from plots import BLUE, GREY, ORANGE, plt
@@ -45,7 +44,8 @@ class ReadingFigure:
         self.input = add_image(seen, "What the network gets", note)
 
         sizes, self.grids = network.layer_sizes[1:-1], []
-        for size, axes in zip(sizes, hidden.subplots(len(sizes), squeeze=False).flat):
+        layers = hidden.subplots(len(sizes), squeeze=False)[:, 0]
+        for size, axes in zip(sizes, layers):
             title = f"{size} hidden neurons" * (len(sizes) < 4)  # if there is room
             frame_axes(axes, title)
             columns = min(size, round(np.sqrt(size * len(sizes) / 2)))
@@ -53,7 +53,7 @@ class ReadingFigure:
             style = {"cmap": "gray", "vmin": 0, "vmax": 1, "edgecolors": "black"}
             self.grids.append(axes.pcolormesh(cells, animated=True, **style))
             axes.invert_yaxis()
-        axes.set_xlabel("bright: active\nframed: shown below", color=GREY)
+        layers[-1].set_xlabel("bright: active\nframed: shown below", color=GREY)
 
         bars = answer.subplots()
         bars.set(xlim=(0, 1.4), xticks=[], yticks=range(CLASSES))
@@ -80,7 +80,7 @@ class ReadingFigure:
 
         self.figure.draw_without_rendering()  # lays it out
         self.figure.set_layout_engine("none")  # text that changes moves nothing
-        self.animated = {panel: panel.findobj(Artist.get_animated) for panel in self.panels}
+        self.animated = {panel: panel.findobj(plt.Artist.get_animated) for panel in self.panels}
         self.figure.canvas.mpl_connect("draw_event", self.keep_backgrounds)
 
     def keep_backgrounds(self, event):

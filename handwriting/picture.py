@@ -4,7 +4,10 @@ load_picture    file          ->  grey picture, reduced if it is large
 find_ink        grey picture  ->  how much ink each pixel holds
 """
 
+import contextlib
+import mimetypes
 import warnings
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
@@ -12,7 +15,13 @@ from scipy import ndimage
 
 from files import UserError
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"]
+HEIC = {".heic", ".heif"}  # what iPhones save
+with contextlib.suppress(ImportError):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    FORMATS.append("HEIF")
 SMALLEST_SIZE = 64  # a picture is enlarged until its longer side has this many pixels
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 
@@ -34,7 +43,7 @@ def load_picture(path, size):
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise UserError("more than 89 megapixels; make the picture smaller") from None
     except UnidentifiedImageError:
-        raise UserError(f"not a picture in a format known here: {', '.join(FORMATS)}") from None
+        raise UserError(advice(path)) from None
     except IsADirectoryError:
         raise UserError("a folder without pictures") from None
     except MemoryError:
@@ -43,25 +52,45 @@ def load_picture(path, size):
         raise UserError(error.strerror or error) from error
     except Exception as error:  # a damaged picture makes Pillow fail in ways nobody can list
         raise UserError(f"a damaged picture ({error or type(error).__name__})") from error
-    picture = to_grey(np.asarray(image, np.float32))
+    picture = to_grey(image)
     enlarge = -(-SMALLEST_SIZE // max(picture.shape))
-    if enlarge > 1:
-        picture = resize(picture, [enlarge * side for side in picture.shape])
+    if enlarge > 1:  # pixels as squares, softened: strokes that touch at corners stay connected
+        picture = np.kron(picture, np.ones((enlarge, enlarge), np.float32))
+        picture = ndimage.gaussian_filter(picture, enlarge / 3, mode="nearest")
     return np.clip(picture, 0, 1), factor, pages
+
+
+def advice(path):
+    """What to do about a file of no known format."""
+    suffix = Path(str(path)).suffix.lower()
+    if suffix in HEIC and "HEIF" not in FORMATS:
+        return "HEIC needs another package: pip install pillow-heif"
+    if suffix == ".pdf":
+        return "a PDF; save its page as a PNG or JPEG"
+    if str(mimetypes.guess_type(f"x{suffix}")[0]).startswith("video/"):
+        return "a video; take a photo, or save a frame as a PNG or JPEG"
+    return f"not a picture in a format known here: {', '.join(FORMATS)}"
 
 
 def decode(path, size):
     """The Pillow image in a file, upright, of mode RGB or F; its reduction and number of pages."""
     with Image.open(path, formats=FORMATS) as image:
-        pages, longest = getattr(image, "n_frames", 1), max(image.size)
+        # the other pictures in a photo's file are previews and the like
+        pages = 1 if image.format in ("MPO", "HEIF") else getattr(image, "n_frames", 1)
+        longest = max(image.size)
         image.draft("RGB", (size, size))  # a JPEG is read at a smaller scale
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        if image.has_transparency_data:
-            image = on_paper(image.convert("RGBA"))
-        # 16 or 32 bits a pixel, or real numbers
-        image = image.convert("F" if image.mode.startswith(("I", "F")) else "RGB")
-        image = image.reduce(max(1, round(max(image.size) / size)))
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel, or real numbers
+        mode = "F"
+    if image.mode != mode:  # else it would be copied: 350 MB at most
+        image = image.convert(mode)
+    if mode == "RGBA":
+        image = image.convert("RGBa")  # as reduce does, which keeps the original, too
+    image = image.reduce(max(1, round(max(image.size) / size)))
+    if mode == "RGBA":
+        image = on_paper(image.convert("RGBA")).convert("RGB")
     return image, longest / max(image.size), pages
 
 
@@ -74,18 +103,23 @@ def on_paper(image):
     return Image.alpha_composite(paper, image)
 
 
-def to_grey(pixels):
-    """Pixels (height, width, 3) from 0 to 255, or (height, width) of any range, from 0 to 1.
+def to_grey(image):
+    """A Pillow image of mode RGB, or F of any range, as a picture (height, width) from 0 to 1.
 
     Colours are mixed so that ink and paper differ most: by the first principal component of the
-    differences between pixels some way apart.
+    differences between pixels some way apart. It may weigh colours against each other.
     """
-    if pixels.ndim == 2:
-        pixels = np.nan_to_num(pixels, posinf=0, neginf=0)
+    if image.mode == "F":
+        pixels = np.nan_to_num(np.asarray(image), posinf=0, neginf=0)
         return (pixels - pixels.min()) / max(np.ptp(pixels), np.float32(1e-30))
-    differences = np.diff(pixels[::4, ::4], axis=0).reshape(-1, 3)
-    shares = np.abs(np.linalg.eigh(differences.T @ differences)[1][:, -1])
-    return pixels @ (shares / shares.sum() / 255)
+    pixels = np.asarray(image)
+    differences = np.diff(pixels[::4, ::4].astype(np.float32), axis=0).reshape(-1, 3)
+    shares = np.linalg.eigh(differences.T @ differences)[1][:, -1]
+    shares *= np.copysign(1 / np.abs(shares).sum(), shares.sum())  # bright stays bright
+    picture = np.full(pixels.shape[:2], -shares[shares < 0].sum(), np.float32)
+    for channel, share in enumerate(shares):
+        picture += pixels[..., channel] * np.float32(share / 255)
+    return picture
 
 
 def find_ink(picture):

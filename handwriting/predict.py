@@ -2,6 +2,8 @@
 
 import os
 import sys
+from dataclasses import replace
+from glob import escape, glob
 from pathlib import Path
 
 import numpy as np
@@ -9,49 +11,64 @@ from PIL import Image
 
 from files import UserError
 from handwriting.page import recognise_page
-from handwriting.picture import FORMATS
+from handwriting.picture import FORMATS, HEIC, resize
 from model import SIDE
+
+AT_ONCE = 25  # answers in a picture: matplotlib can't save more than 600 inches
 
 
 def predict(paths, recognise, thresholds, folder):
     """Recognise the digits in pictures, print them, and save what the network saw in a folder.
 
-    recognise: function that turns images (n, 28, 28) uint8 into probabilities (n, 10). thresholds:
-    those of config.py, in a namespace. Returns the exit status: 1 if a picture can't be loaded or
-    shows no digit.
+    paths: of pictures and folders, or patterns such as *.jpg. recognise: function that turns images
+    (n, 28, 28) uint8 into probabilities (n, 10). thresholds: those of config.py, in a namespace.
+    Returns the exit status: 1 if a picture can't be loaded or shows no digit.
     """
-    answers, failures = [], 0
-    for path in expand_folders(paths):
+    paths, answers = expand(paths), []
+    for path in paths:
         try:
             page = recognise_page(path, recognise, thresholds)
-        except UserError as error:
-            print(f"error: {path}: {error}", file=sys.stderr)
-            failures += 1
+        except (UserError, MemoryError) as error:
+            reason = "not enough memory" if isinstance(error, MemoryError) else error
+            print(f"error: {path}: {reason}", file=sys.stderr)
             continue
         which = f" (page 1 of {page.pages})" if page.pages > 1 else ""
-        if not page.texts:
+        if page.texts:
+            numbers = " ".join(f"{p:.2f}" for p in page.probabilities.max(axis=1))
+            print(f"{path}{which}: {page.text}  ({numbers})", flush=True)
+            answers.append((path, reduced(page)))
+        else:
             print(f"{path}{which}: no digit found")
-            failures += 1
-            continue
-        numbers = " ".join(f"{probability:.2f}" for probability in page.probabilities.max(axis=1))
-        print(f"{path}{which}: {page.text}  ({numbers})", flush=True)
-        answers.append((path, page))
-    if answers:
+    for start in range(0, len(answers), AT_ONCE):
         from plots import save_figures  # after the answers, since matplotlib is slow to import
 
-        save_figures({"recognised.png": plot_recognised(answers)}, folder)
-        print(f"Saved what the network saw in {folder / 'recognised.png'}.")
-    return 1 if failures else 0
+        name = f"recognised-{start // AT_ONCE + 1}.png" if start else "recognised.png"
+        save_figures({name: plot_recognised(answers[start : start + AT_ONCE])}, folder)
+        print(f"Saved what the network saw in {folder / name}.")
+    return 1 if len(answers) < len(paths) else 0
 
 
-def expand_folders(paths):
-    """The paths, each folder replaced by its pictures, sorted by name."""
-    format_of = Image.registered_extensions()
+def expand(paths):
+    """The paths, with the pictures in a folder or of a pattern in its place, sorted by name.
+
+    Hidden files are left out. The shell of Windows leaves patterns to the program.
+    """
+    suffixes = {s for s, kind in Image.registered_extensions().items() if kind in FORMATS} | HEIC
     files = []
-    for path in map(Path, paths):
-        inside = sorted(path.iterdir()) if path.is_dir() else []
-        files += [p for p in inside if format_of.get(p.suffix.lower()) in FORMATS] or [path]
+    for pattern in paths:
+        matches = [] if os.path.lexists(pattern) else sorted(glob(pattern))
+        for path in matches or [pattern]:
+            inside = sorted(glob(os.path.join(escape(path), "*")))
+            files += [p for p in inside if Path(p).suffix.lower() in suffixes] or [path]
     return files
+
+
+def reduced(page):
+    """A Page whose picture is as small as it is shown: those of many photos fill the memory."""
+    factor = max(1, max(page.picture.shape) / 600)
+    picture = resize(page.picture, [max(1, round(side / factor)) for side in page.picture.shape])
+    boxes, left_out = page.boxes / factor, page.left_out / factor
+    return replace(page, picture=picture, boxes=boxes, left_out=left_out)
 
 
 def plot_recognised(answers):
@@ -59,8 +76,6 @@ def plot_recognised(answers):
 
     answers: a list of name and Page. Digits with a ? are orange, with the second most probable
         digit below. What is left out is grey.
-
-    Matplotlib can't save more than 600 inches; the answers from there on are left out.
     """
     import plots  # slow to import
 
@@ -69,8 +84,6 @@ def plot_recognised(answers):
     figure = plots.plt.Figure()
     axes = figure.add_axes((0, 0, 1, 1))
     for name, page in answers:
-        if bottom > 600 * inch:
-            break
         name = os.fsencode(Path(name).name).decode(errors="replace")  # in any locale
         title = f"{name}: {page.text}"
         title = title if len(title) <= 50 else title[:49] + "…"

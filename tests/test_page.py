@@ -1,19 +1,13 @@
 """Pages made of MNIST's training images must be read as the network reads the images."""
 
-import re
-import resource
-
 import numpy as np
 import pytest
-from conftest import run_main
 from pages import READING, answer, as_image, page, page_of, predict, save
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from handwriting import page as reader
 from handwriting.normalise import normalise
-from handwriting.picture import load_picture
-from main import main
 
 
 @pytest.mark.parametrize("shape", [(200, 40), (60, 300), (20, 20), (7, 5)])
@@ -183,47 +177,11 @@ def test_small_digits_on_a_large_picture(clear, read, tmp_path):
     assert found.text == "317" and found.picture.shape == picture.shape
 
 
-def test_the_line_and_the_picture(clear, capsys, tmp_path):
-    one = save(tmp_path / "scan.jpg", page(clear[[9, 0, 2, 1, 0]]))
-    two = save(tmp_path / "$1_a$.png", 1 - page(clear[[4]]))
-    status, out, err = predict(capsys, tmp_path, one, two)
-    assert (status, err) == (0, "")
-    first, second, last = out.splitlines()
-    probability = r"(0\.[5-9]\d|1\.00)"
-    answer = rf"90210  \({probability}( {probability}){{4}}\)"
-    assert re.fullmatch(re.escape(f"{one}: ") + answer, first)
-    assert second.startswith(f"{two}: 4  (")
-    assert last == f"Saved what the network saw in {tmp_path / 'plots' / 'recognised.png'}."
-
-
 def test_a_doubtful_digit_has_a_question_mark():
     probabilities = np.full((2, 10), 0.01)
     probabilities[[0, 1], [3, 8]] = 0.91, 0.69
     assert reader.digit_texts(probabilities, 0.7) == ["3", "8?"]
     assert reader.digit_texts(probabilities, 0) == ["3", "8"]
-
-
-def test_the_first_of_several_pages(clear, capsys, tmp_path):
-    pages = [as_image(page(clear[[digit]])) for digit in (4, 2, 7)]
-    for name in ("p.tiff", "p.gif"):
-        pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
-        status, out, err = predict(capsys, tmp_path, tmp_path / name)
-        assert (status, err) == (0, "")
-        assert out.startswith(f"{tmp_path / name} (page 1 of 3): 4  (")
-
-
-def test_a_folder_of_pictures(clear, capsys, tmp_path):
-    folder = tmp_path / "scans"
-    folder.mkdir()
-    (folder / "notes.txt").write_text("no picture")
-    for name, digit in (("b.jpg", 2), ("a.png", 6), ("c.PNG", 0)):
-        save(folder / name, page(clear[[digit]]))
-    status, out, err = predict(capsys, tmp_path, folder)
-    assert (status, err) == (0, "")
-    lines = out.splitlines()
-    assert len(lines) == 4
-    for line, (name, digit) in zip(lines, (("a.png", 6), ("b.jpg", 2), ("c.PNG", 0))):
-        assert line.startswith(f"{folder / name}: {digit}  (")
 
 
 def test_more_than_100_blobs(clear, capsys, tmp_path):
@@ -234,40 +192,3 @@ def test_more_than_100_blobs(clear, capsys, tmp_path):
     status, out, err = predict(capsys, tmp_path, path)
     assert (status, out) == (1, "")
     assert err == f"error: {path}: 110 pieces; at most 100 digits are recognised\n"
-
-
-def test_a_50_megapixel_photo_is_answered_in_under_2_seconds(clear, tmp_path):
-    picture = as_image(page(clear[[4, 2]], margin=200))
-    picture.resize((8160, 6144)).convert("RGB").save(tmp_path / "photo.jpg")
-    assert max(load_picture(tmp_path / "photo.jpg", 1200)[0].shape) <= 1800
-    times = []
-    for _ in range(4):
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(used.ru_utime + used.ru_stime)
-        process = run_main(tmp_path, "--predict", "photo.jpg")
-    assert process.stdout.startswith("photo.jpg: 42  (")
-    # the quickest of three, since a machine may be busy with other things; 1.0 on an idle one
-    assert np.diff(times).min() < 2
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--predict"],
-        ["--predict", "p.png", "--train-model"],
-        ["--predict", "p.png", "--draw"],
-        ["--draw", "--train-model"],
-    ],
-)
-def test_wrong_usage(capsys, arguments):
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(arguments)
-    assert capsys.readouterr().err.startswith("usage: ")
-
-
-def test_no_training_data_is_loaded(clear, tmp_path):
-    save(tmp_path / "p.png", page(clear[[5]]))
-    process = run_main(tmp_path, "--predict", "p.png", PYTHONPROFILEIMPORTTIME="1")
-    assert process.stdout.startswith("p.png: 5  (")
-    assert "matplotlib" in process.stderr
-    assert "sklearn" not in process.stderr and "tensorflow" not in process.stderr

@@ -1,13 +1,9 @@
 import warnings
-from collections import Counter
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
 
 import plots
-from handwriting.page import Page
-from handwriting.predict import plot_recognised
 from save_load import HISTORY
 
 
@@ -71,22 +67,3 @@ def test_weights_are_shown_neuron_by_neuron(tmp_path, neurons, scale):
     np.testing.assert_array_equal(picture[:28, :28], W[:, 0].reshape(28, 28))
     assert ("the first 128 of 800" in figure.get_suptitle()) == (neurons == 800)
     plots.save_figures({"weights.png": figure}, tmp_path)
-
-
-def test_recognised_shows_boxes_and_doubts(mnist, tmp_path):
-    probabilities = np.full((100, 10), 0.01)
-    probabilities[:, 7], probabilities[0, 3] = 0.91, 0.4
-    boxes = np.array([[10 * i, 10 * i + 8, 5, 9] for i in range(100)])
-    texts = ["7?", *["7"] * 99]
-    picture = np.ones((1000, 2000), np.float32)
-    page = Page(picture, boxes, mnist[0][:100], probabilities, texts, "7?77", boxes[:3] + 100)
-    figure = plot_recognised([("$page.png", page)] * 2)
-    plots.save_figures({"recognised.png": figure}, tmp_path)
-    axes = figure.axes[0]
-    shown = [text.get_text() for text in axes.texts]
-    assert shown.count("$page.png: 7?77") == shown.count("7?  0.91\nor 3  0.40") == 2
-    assert shown.count("7  0.91") == 2 * 99
-    frames = Counter(to_hex(frame.get_edgecolor()) for frame in axes.patches)
-    assert frames == {plots.BLUE: 4 * 99, plots.ORANGE: 4, plots.GREY: 6}
-    height = plot_recognised([("page.png", page)] * 100).get_size_inches()[1]
-    assert height < 655  # the most that can be saved
