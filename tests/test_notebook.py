@@ -22,7 +22,7 @@ CELLS = [
 
 
 def test_run_in_a_notebook(mnist, tmp_path, monkeypatch):
-    monkeypatch.delenv("MPLBACKEND")  # the kernel sets it
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel sets it
     notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, CELLS)])
     place = {"metadata": {"path": tmp_path}}
     nbclient.NotebookClient(notebook, timeout=300, resources=place).execute()
