@@ -29,15 +29,11 @@ def distorted_epochs(X, random_generators):
     random generator alone, not on the threads.
     """
     copies = itertools.cycle([np.empty_like(X), np.empty_like(X)])
-    previous = None
     with ThreadPoolExecutor(max_workers=1) as executor:
-        for random_generator in random_generators:
-            task = executor.submit(distort, X, random_generator, next(copies))
-            if previous:
-                yield previous.result()
-            previous = task
-        if previous:
-            yield previous.result()
+        tasks = (executor.submit(distort, X, r, next(copies)) for r in random_generators)
+        # pairs, since the next task is submitted before the caller uses the result of this one
+        for task, _ in itertools.pairwise(itertools.chain(tasks, [None])):
+            yield task.result()
 
 
 def distort(X, random_generator, out):

@@ -13,10 +13,7 @@ from pathlib import Path
 from files import PROJECT, UserError, signals_to
 from settings import SEEDS, TRAINING, load_config
 
-USAGE = (
-    "python main.py [--train-model | --resume FILE | --predict FILE ... | --draw] [options]\n"
-    "       python main.py --help"
-)
+USAGE = "python main.py [--train-model | --resume FILE | --predict FILE ... | --draw] [options]"
 
 
 def parse_command_line(train_model, arguments=None):
@@ -56,7 +53,7 @@ def parse_command_line(train_model, arguments=None):
 
 def make_parser(train_model, settings):
     """The parser: the options of main.py, and one for each training setting."""
-    text = "Read handwritten digits: evaluate the trained network, train one, or read your own."
+    text = "Recognise handwritten digits: evaluate a network, train one, or show it yours."
     parser = argparse.ArgumentParser(usage=USAGE, description=text, allow_abbrev=False)
     switch = argparse.BooleanOptionalAction
     modes = parser.add_mutually_exclusive_group()
@@ -64,19 +61,13 @@ def make_parser(train_model, settings):
     modes.add_argument("--train-model", action=switch, default=train_model, help=text)
     text = "resume an interrupted training from its .partial.npz file"
     modes.add_argument("--resume", type=Path, metavar="FILE", help=text)
-    text = "read the digits in pictures, or in folders of pictures"
+    text = "recognise the digits in pictures, or in folders of pictures"
     modes.add_argument("--predict", nargs="+", metavar="FILE", help=text)
-    modes.add_argument("--draw", action="store_true", help="read digits drawn with the mouse")
-    text = (
-        "train N networks that differ only in their seed, one per core at a time, and keep the "
-        f"first: {SEEDS.rule} (default: 1)"
-    )
+    modes.add_argument("--draw", action="store_true", help="recognise digits drawn with the mouse")
+    text = f"train N networks that differ only in their seed: {SEEDS.rule} (default: 1)"
     parser.add_argument("--seeds", type=option_type(SEEDS), default=1, metavar="N", help=text)
-    text = (
-        "file to load the network from or save it to (default: trained_model.npz; "
-        "handwriting/model.npz with --predict and --draw; with --resume, the file of the "
-        "interrupted training)"
-    )
+    text = "file of the network (default: trained_model.npz; handwriting/model.npz to recognise "
+    text += "handwriting; with --resume, the file of the interrupted training)"
     parser.add_argument("--model", type=Path, metavar="FILE", help=text)
     plots = PROJECT / "plots"
     text = "folder for the pictures (default: plots)"

@@ -21,9 +21,9 @@ PARTIAL, PREVIOUS = ".partial.npz", ".previous.npz"  # of interrupted and of rep
 MOST_DIRECTORY_BYTES = 20_000  # of an archive; the deepest network needs 2,200
 
 
-def partial_path(model):
-    """Where an interrupted training of the file `model` is saved: m.partial.npz for m.npz."""
-    return model.with_name(model.name.removesuffix(".npz") + PARTIAL)
+def beside(model, ending):
+    """The file beside `model` with another ending: m.partial.npz for m.npz."""
+    return model.with_name(model.name.removesuffix(".npz") + ending)
 
 
 def complete_path(partial):
@@ -31,17 +31,12 @@ def complete_path(partial):
     return partial.with_name(partial.name.removesuffix(PARTIAL).removesuffix(".npz") + ".npz")
 
 
-def previous_path(model):
-    """Where the file that `model` replaces is kept: m.previous.npz for m.npz."""
-    return model.with_name(model.name.removesuffix(".npz") + PREVIOUS)
-
-
 def check_savable(model, resumed=None):
     """Raise UserError unless a training can be saved; resumed: the file it resumes, if any."""
     check_writable(model)
-    for path in (model, partial_path(model)):
+    for path in (model, beside(model, PARTIAL)):
         if path.exists() and path != resumed:
-            check_writable(previous_path(path))
+            check_writable(beside(path, PREVIOUS))
 
 
 def save_training(model, training, resumed=None):
@@ -52,8 +47,8 @@ def save_training(model, training, resumed=None):
     wait meanwhile.
     """
     _, history, settings, velocity = training
-    path = model if velocity is None else partial_path(model)
-    previous = None if resumed and path.resolve() == resumed.resolve() else previous_path(path)
+    path = model if velocity is None else beside(model, PARTIAL)
+    previous = None if resumed and path.resolve() == resumed.resolve() else beside(path, PREVIOUS)
     with signals_deferred():
         try:
             save_model(path, *training, previous)

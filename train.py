@@ -171,8 +171,8 @@ def show_epoch(bar, epoch, measures, settings, seconds):
         bar.set_description_str(f", {text}{details * has_room}", refresh=False)
         bar.update()
     else:
-        count = f"epoch {epoch}/{settings.number_of_epochs}"
-        print(f"{count}: {text}{details}; {seconds:.2f} s per epoch", flush=True)
+        text = f"epoch {epoch}/{settings.number_of_epochs}: {text}{details}"
+        print(f"{text}; {seconds:.2f} s per epoch", flush=True)
 
 
 def held_out_name(settings):
