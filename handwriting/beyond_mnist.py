@@ -1,8 +1,8 @@
 """Training images beyond MNIST: digits in other styles, and things that are no digits.
 
-MNIST has hardly any 1s with a flag, 9s with a hook or printed digits, and no image that is not a
-digit. A network trained on it alone misreads such digits and takes letters, scribbles and touching
-digits for digits, with high probability.
+MNIST has hardly any 1s with a flag, 9s with a hook, printed digits or thin pens, and no image that
+is not a digit. A network trained on it alone misreads such digits and takes letters, scribbles and
+touching digits for digits, with high probability.
 
 Each function in KINDS makes the ink of one image, (height, width) float32, 0 on paper and 1 within
 strokes, and its label. Its arguments are MNIST's training images and labels, and a
@@ -21,32 +21,52 @@ from handwriting.picture import resize
 from model import NO_DIGIT
 
 # The typefaces of matplotlib that are trained on; DejaVu Serif and STIX are kept for tests.
-STYLES = ("", "-Bold", "-Oblique", "-BoldOblique")
-TYPEFACES = [f"DejaVuSans{width}{style}" for width in ("", "Mono") for style in STYLES]
+FACES = ("", "-Bold", "-Oblique", "-BoldOblique")
+TYPEFACES = [f"DejaVuSans{width}{face}" for width in ("", "Mono") for face in FACES]
 TYPEFACES += ["cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"]
 FOLDER = Path(matplotlib.get_data_path(), "fonts", "ttf")
 TYPEFACES = [name for name in TYPEFACES if (FOLDER / f"{name}.ttf").exists()]  # cmti10 since 3.11
-# Without those that look like digits once normalised, such as O, and flat ones, such as -.
+# Without those that look like digits once normalised, such as O.
 SYMBOLS = list("#$%&*+<>?@ACEFHJKLMNPRTUVWXacdefhijkmnprtuvwx")
 
-# Digits as they are written outside MNIST: the points "x,y" of each stroke, in a square of 100 x
-# 100 with y downwards.
-DRAWN_DIGITS = (
-    (1, ["15,30 50,0 50,100"]),  # flags
-    (1, ["30,20 50,0 50,100"]),
-    (1, ["10,45 50,0 50,100"]),
-    (1, ["20,25 50,0 50,100", "20,100 80,100"]),  # a flag and a foot
-    (4, ["20,0 10,60 90,60", "65,20 60,100"]),  # open
-    (4, ["45,0 5,70 90,70", "60,45 55,100"]),  # with a short stem
-    (4, ["60,100 60,0 0,65 85,65"]),  # closed
-    (6, ["50,0 15,60 20,90 50,100 80,80 55,60 15,75"]),  # with a straight stem
-    (7, ["10,0 80,0 40,100", "30,50 85,50"]),  # crossed
-    (7, ["10,20 10,0 85,0 45,100"]),  # with a serif
-    (9, ["75,20 40,0 20,25 45,50 75,20 75,75 50,100 15,85"]),  # hooks
-    (9, ["80,10 45,0 20,25 45,45 80,20 80,90 60,100 10,100"]),
-    (9, ["80,0 30,0 30,40 80,40", "80,0 75,85 40,100 10,90"]),
-    (9, ["75,15 45,0 20,30 45,50 75,25 70,100"]),  # with a straight stem
-)
+# Characters as they are written outside MNIST, in several styles each: the points "x,y" of the
+# strokes, in a square of 100 x 100 with y downwards. A / starts a stroke, a | another style.
+DRAWN = {
+    0: """50,0 10,25 10,75 50,100 90,75 90,25 50,0 |
+        70,10 25,10 5,60 40,100 85,75 80,20 45,0 35,15""",
+    1: """15,30 50,0 50,100 | 30,20 50,0 50,100 | 10,45 50,0 50,100 |
+        20,25 50,0 50,100 / 20,100 80,100 | 10,40 45,0 60,100 | 10,80 50,0 50,100 |
+        25,95 50,0 65,100""",
+    2: """10,25 40,0 75,10 70,40 10,100 90,95 |
+        10,25 35,0 75,5 70,45 20,90 0,95 5,80 30,82 90,85""",
+    3: """10,0 80,0 40,40 80,65 60,100 10,95 | 10,15 50,0 75,20 35,45 80,65 60,100 0,95""",
+    4: """20,0 10,60 90,60 / 65,20 60,100 | 45,0 5,70 90,70 / 60,45 55,100 |
+        15,0 10,55 85,55 / 75,0 75,100 | 60,100 60,0 0,65 85,65 | 95,45 5,70 50,0 65,100 |
+        20,5 5,45 25,62 70,55 85,30 65,15 52,40 48,100 |
+        30,0 5,60 60,60 90,35 75,15 55,40 45,100""",
+    5: """20,5 15,45 60,40 80,70 50,100 10,95 / 20,5 90,0 |
+        85,0 20,0 15,45 55,40 80,65 60,95 10,95""",
+    6: """50,0 15,60 20,90 50,100 80,80 55,60 15,75 |
+        75,15 55,0 20,30 15,75 45,100 75,80 60,55 20,65 |
+        65,25 75,5 45,0 20,30 15,75 40,100 75,90 80,60 45,55 |
+        65,0 25,50 15,85 50,100 80,75 50,60 30,80""",
+    7: """10,0 80,0 40,100 / 30,50 85,50 | 10,20 10,0 85,0 45,100 |
+        5,10 85,0 25,100 / 20,40 75,60 | 0,15 80,0 50,100 | 0,0 60,12 100,25 20,100 |
+        5,30 15,50 45,40 80,20 75,0 58,15 58,100 | 5,10 20,25 50,10 85,5 50,100""",
+    8: """80,15 50,0 25,20 75,70 50,100 20,75 60,35 95,5 |
+        20,5 30,30 75,75 50,100 25,75 75,25 85,0 |
+        100,10 60,0 30,20 75,65 50,100 20,75 70,30 65,5""",
+    9: """75,20 40,0 20,25 45,50 75,20 75,75 50,100 15,85 |
+        80,10 45,0 20,25 45,45 80,20 80,90 60,100 10,100 |
+        80,0 30,0 30,40 80,40 / 80,0 75,85 40,100 10,90 |
+        75,15 45,0 20,30 45,50 75,25 70,100 | 60,10 40,0 25,12 40,28 62,12 65,100 |
+        65,0 30,15 40,25 70,5 60,100 | 65,10 30,5 10,40 30,60 60,35 65,5 70,40 95,100""",
+    NO_DIGIT: """50,0 50,100 / 0,50 100,50 | 40,10 50,90 / 0,55 100,45 | 0,0 100,0 / 0,40 100,40 |
+        0,50 100,50 | 0,0 100,100 / 90,0 10,100 | 60,0 25,25 25,75 60,100 |
+        40,0 75,25 75,75 40,100 | 65,0 25,0 25,100 65,100 | 35,0 75,0 75,100 35,100 |
+        75,0 45,5 45,45 20,50 45,55 45,95 75,100""",
+}
+DRAWN = [(label, style) for label, styles in DRAWN.items() for style in styles.split("|")]
 
 
 def extra_images(images, labels, random_generator):
@@ -54,9 +74,15 @@ def extra_images(images, labels, random_generator):
 
     images, labels: MNIST's training images and labels, (m, 28, 28) uint8 and (m,) integers.
     """
-    makers = [make for make, number in KINDS.items() for _ in range(number)]
-    inks, extra_labels = zip(*(make(images, labels, random_generator) for make in makers))
-    return np.array([normalise(ink) for ink in inks]), np.array(extra_labels, labels.dtype)
+    inks, extra_labels = [], []
+    for make, (number, share) in KINDS.items():
+        for _ in range(number):
+            ink, label = make(images, labels, random_generator)
+            if random_generator.random() < share:
+                ink = rewritten(ink, random_generator)
+            inks.append(normalise(ink))
+            extra_labels.append(label)
+    return np.array(inks), np.array(extra_labels, labels.dtype)
 
 
 def pick(images, labels, random_generator):
@@ -65,26 +91,24 @@ def pick(images, labels, random_generator):
     return images[n] / np.float32(255), labels[n]
 
 
-def with_another_pen(images, labels, random_generator):
-    """One of MNIST's digits with thicker, thinner or softer strokes."""
-    ink, label = pick(images, labels, random_generator)
-    effect = random_generator.integers(3)
-    if effect == 0:
-        changed = ndimage.grey_dilation(ink, (2, 2))
-    elif effect == 1:
-        changed = ndimage.grey_erosion(ink, (2, 2))
-    else:
-        changed = ndimage.gaussian_filter(ink, random_generator.uniform(0.5, 1.5))
-    if changed.max() < 0.3:  # erosion would break a thin stroke
-        changed = ink
-    return changed / changed.max(), label
-
-
-def drawn_digit(images, labels, random_generator):
-    """One of DRAWN_DIGITS."""
-    label, strokes = DRAWN_DIGITS[random_generator.integers(len(DRAWN_DIGITS))]
-    strokes = [np.array([p.split(",") for p in s.split()], float) / 100 for s in strokes]
+def drawn_character(images, labels, random_generator):
+    """A digit or symbol in one of the styles of DRAWN."""
+    label, style = DRAWN[random_generator.integers(len(DRAWN))]
+    strokes = [[p.split(",") for p in stroke.split()] for stroke in style.split("/")]
+    strokes = [np.array(stroke, float) / 100 for stroke in strokes]
     return softened(drawn(strokes, random_generator), random_generator), label
+
+
+def digit_on_line(images, labels, random_generator):
+    """A digit to which a dot or a dash is glued, as of the dotted line it stands on."""
+    ink, label = pick(images, labels, random_generator)
+    ink = np.pad(ink, 4)
+    _, bottom, left, right = box_of(ink)
+    width, height = random_generator.integers(2, 9), random_generator.integers(1, 4)
+    x = random_generator.integers(left, right) - width // 2
+    y = bottom - random_generator.integers(-1, 6)
+    ink[y : y + height, x : x + width] = 1
+    return ink, label
 
 
 def printed_digit(images, labels, random_generator):
@@ -97,45 +121,51 @@ def printed_digit(images, labels, random_generator):
 def printed_symbol(images, labels, random_generator):
     """A letter or symbol of a typeface."""
     typeface, text = random_generator.choice(TYPEFACES), random_generator.choice(SYMBOLS)
-    return printed(typeface, text, random_generator), NO_DIGIT
+    return bent(printed(typeface, text, random_generator), random_generator), NO_DIGIT
 
 
 def scribble(images, labels, random_generator):
-    """A line through random points."""
-    points = random_generator.random((random_generator.integers(7, 15), 2))
-    return drawn([points], random_generator), NO_DIGIT
+    """A line through random points, a curl, a star or a few short strokes."""
+    kind, number = random_generator.integers(4), random_generator.integers(3, 8)
+    if kind == 0:
+        strokes = [random_generator.random((2 * number, 2))]
+    elif kind == 1:
+        angles = np.cumsum(random_generator.normal(0, 1.5, 3 * number))
+        points = np.cumsum(np.stack([np.cos(angles), np.sin(angles)], axis=1), axis=0)
+        strokes = [(points - points.min(axis=0)) / np.ptp(points, axis=0).max()]
+    elif kind == 2:
+        angles = np.linspace(0, 2 * np.pi, 2 * number + 1) + random_generator.uniform(0, 6)
+        radii = np.tile(random_generator.uniform([0.05, 0.4], [0.2, 0.5]), number + 1)[:-1]
+        strokes = [0.5 + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)]
+    else:
+        strokes = list(random_generator.random((number, random_generator.integers(2, 4), 2)))
+    return drawn(strokes, random_generator), NO_DIGIT
 
 
 def touching(images, labels, random_generator):
-    """Two digits, in one case of seven three, that touch."""
-    ink, _ = pick(images, labels, random_generator)
-    for _ in range(1 if random_generator.random() < 6 / 7 else 2):
-        ink = beside(ink, pick(images, labels, random_generator)[0], random_generator)
+    """Two or three digits, or one and part of another character, which touch."""
+    cases = (pick, pick), (pick, pick), (pick, pick, pick), (pick, part), (part, pick)
+    case = cases[random_generator.integers(len(cases))]
+    ink, *others = (make(images, labels, random_generator)[0] for make in case)
+    for other in others:
+        ink = beside(ink, other, random_generator)
     return ink, NO_DIGIT
 
 
 def part(images, labels, random_generator):
-    """The left or right part of a digit, but never one as narrow as a 1."""
+    """The left or right part of a digit or symbol, but never one as narrow as a 1."""
     while True:
-        ink = cut_off(images, labels, random_generator)
+        make = random_generator.choice([pick, printed_symbol])
+        ink, label = make(images, labels, random_generator)
+        ink = cut_off(normalise(ink) / np.float32(255), random_generator)
         top, bottom, left, right = box_of(ink)
-        if right - left - 1 > 0.45 * (bottom - top - 1):
+        # the right part of an 8 is a 3
+        if label not in (1, 8) and right - left - 1 > 0.4 * (bottom - top - 1):
             return ink, NO_DIGIT
 
 
-def digit_and_part(images, labels, random_generator):
-    """A digit and part of another, which touch."""
-    inks = [pick(images, labels, random_generator)[0], cut_off(images, labels, random_generator)]
-    if random_generator.random() < 0.5:
-        inks.reverse()
-    return beside(*inks, random_generator), NO_DIGIT
-
-
-def cut_off(images, labels, random_generator):
-    """The left or right part of a digit other than 1: 30 to 50 % of its width, (28, 28)."""
-    ink, label = pick(images, labels, random_generator)
-    while label == 1:
-        ink, label = pick(images, labels, random_generator)
+def cut_off(ink, random_generator):
+    """The left or right part of ink (28, 28): 30 to 50 % of its width."""
     *_, left, right = box_of(ink)
     keep_left, share = random_generator.random() < 0.5, random_generator.uniform(0.3, 0.5)
     position = left + (share if keep_left else 1 - share) * (right - left)
@@ -143,7 +173,7 @@ def cut_off(images, labels, random_generator):
     is_left = columns + random_generator.uniform(-0.3, 0.3) * (rows - 13.5) < position
     kept = np.where(is_left == keep_left, ink, 0)
     # a cut that slants as the digit does may leave nothing
-    return kept if (kept > 0.5).any() else cut_off(images, labels, random_generator)
+    return kept if (kept > 0.5).any() else cut_off(ink, random_generator)
 
 
 def beside(left, right, random_generator):
@@ -166,10 +196,10 @@ def beside(left, right, random_generator):
 
 
 def drawn(strokes, random_generator):
-    """Strokes, each (n, 2) points x and y in a unit square, drawn by a shaky pen: (128, 128)."""
+    """Strokes, each (n, 2) points x and y in a unit square, drawn by a shaky pen."""
     image = Image.new("L", (128, 128))
     pen = ImageDraw.Draw(image)
-    width = int(random_generator.integers(5, 16))
+    width = int(random_generator.choice([2, 3, 4, 5, 6, 8, 10, 12, 15]))
     # roundness in twentieths of the way from a point to the next
     roundness, slant, narrowness = random_generator.uniform([0.5, -0.1, 0.5], [8, 0.4, 1])
     for stroke in strokes:
@@ -179,11 +209,11 @@ def drawn(strokes, random_generator):
         line = np.stack([np.interp(time, knots, coordinate) for coordinate in points.T], axis=1)
         line = ndimage.gaussian_filter1d(line, roundness, axis=0, mode="nearest")
         pen.line([tuple(point) for point in 34 + 80 * line * (narrowness, 1)], 255, width, "curve")
-    return np.asarray(image, np.float32) / 255
+    return np.asarray(image.crop(image.getbbox()), np.float32) / 255
 
 
 def printed(typeface, text, random_generator):
-    """A character, its strokes thickened, its width and slant changed at random: (160, 160)."""
+    """A character, its strokes thickened, its width and slant changed at random."""
     font = ImageFont.truetype(str(FOLDER / f"{typeface}.ttf"), 80)
     image = Image.new("L", (160, 160))
     options = {"stroke_width": int(random_generator.integers(0, 5)), "anchor": "mm"}
@@ -191,7 +221,28 @@ def printed(typeface, text, random_generator):
     slant, width = random_generator.uniform([-0.2, 0.8], [0.2, 1.4])
     matrix = (width, slant, 80 - 80 * (width + slant), 0, 1, 0)
     image = image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-    return np.asarray(image, np.float32) / 255
+    return np.asarray(image.crop(image.getbbox()), np.float32) / 255
+
+
+def bent(ink, random_generator):
+    """Ink (height, width) bent smoothly, by about 3 pixels."""
+    ink = np.pad(ink, 10)
+    shifts = random_generator.normal(0, 3, (2, 4, 4)).astype(np.float32)
+    places = np.indices(ink.shape) + [resize(shift, ink.shape) for shift in shifts]
+    return ndimage.map_coordinates(ink, places, order=1)
+
+
+def rewritten(ink, random_generator):
+    """Ink as if written with another pen: its strokes 1 to 20 % as thick as it is long."""
+    top, bottom, left, right = box_of(ink)
+    scale = 100 / max(bottom - top, right - left)
+    ink = np.pad(resize(ink, [round(scale * side) for side in ink.shape]), 10)
+    # the middle of a stroke is where the distance to its edge has a ridge
+    distance = ndimage.distance_transform_edt(ink > 0.5)
+    is_middle = ndimage.gaussian_laplace(distance, 1.5) < -0.25
+    distance = ndimage.distance_transform_edt(~is_middle)
+    radius = np.exp(random_generator.uniform(np.log(0.5), np.log(10)))
+    return softened(np.clip(radius + 0.5 - distance, 0, 1).astype(np.float32), random_generator)
 
 
 def softened(ink, random_generator):
@@ -201,13 +252,14 @@ def softened(ink, random_generator):
     return ink / ink.max()
 
 
-KINDS = {  # and the number of images of each
-    with_another_pen: 4000,
-    drawn_digit: 6000,
-    printed_digit: 3000,
-    printed_symbol: 3000,
-    scribble: 1000,
-    touching: 3000,
-    part: 2000,
-    digit_and_part: 2000,
+# The number of images of each kind, and the share of them that is written with another pen.
+KINDS = {
+    pick: (8000, 1),
+    drawn_character: (14000, 0),
+    digit_on_line: (2000, 0.5),
+    printed_digit: (3000, 0.3),
+    printed_symbol: (5000, 0.5),
+    scribble: (4000, 0),
+    touching: (5000, 0.5),
+    part: (4000, 0.5),
 }

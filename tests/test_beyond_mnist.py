@@ -2,24 +2,19 @@ import numpy as np
 import pytest
 
 from handwriting import beyond_mnist
-from handwriting.beyond_mnist import (
-    KINDS,
-    drawn_digit,
-    extra_images,
-    printed_digit,
-    with_another_pen,
-)
-from handwriting.normalise import normalise
+from handwriting.beyond_mnist import KINDS, extra_images
+from handwriting.normalise import box_of
 from model import CLASSES, NO_DIGIT, TARGETS, score
 from train import train
 
-DIGITS = ("with_another_pen", "drawn_digit", "printed_digit")
+DIGITS = ("pick", "digit_on_line", "printed_digit")  # drawn_character makes both
+NO_DIGITS = ("printed_symbol", "scribble", "touching", "part")
 
 
 @pytest.fixture
 def few_of_each(monkeypatch):
     """KINDS with 20 images of each kind."""
-    kinds = dict.fromkeys(KINDS, 20)
+    kinds = {make: (20, share) for make, (_, share) in KINDS.items()}
     monkeypatch.setattr(beyond_mnist, "KINDS", kinds)
     return kinds
 
@@ -32,7 +27,8 @@ def test_images_like_mnists_of_every_kind(few, few_of_each):
     rows, columns = (images > 25).any(axis=2), (images > 25).any(axis=1)
     assert max(rows.sum(axis=1).max(), columns.sum(axis=1).max()) <= 20  # MNIST's margin
     for kind, own in zip(KINDS, labels.reshape(-1, 20)):
-        assert (own < CLASSES).all() if kind.__name__ in DIGITS else (own == NO_DIGIT).all()
+        assert (own < CLASSES).all() or kind.__name__ not in DIGITS
+        assert (own == NO_DIGIT).all() or kind.__name__ not in NO_DIGITS
 
 
 def test_the_seed_settles_the_images_and_mnist_stays_as_it_is(few, few_of_each):
@@ -47,20 +43,35 @@ def test_typefaces_for_tests_are_kept_out_of_training():
     assert not [face for face in beyond_mnist.TYPEFACES if face.startswith(("DejaVuSerif", "STIX"))]
 
 
-@pytest.mark.parametrize("make", [drawn_digit, printed_digit, with_another_pen])
-def test_digits_are_those_of_their_labels(few, read, make):
-    random_generator = np.random.default_rng(0)
-    inks, labels = zip(*(make(*few, random_generator) for _ in range(200)))
-    images = np.array([normalise(ink) for ink in inks])
-    assert (read(images).argmax(axis=1) == labels).mean() > 0.95
+@pytest.mark.parametrize("kind", ["pick", "drawn_character", "digit_on_line", "printed_digit"])
+def test_digits_are_those_of_their_labels(few, read, kind, monkeypatch):
+    make = getattr(beyond_mnist, kind)
+    monkeypatch.setattr(beyond_mnist, "KINDS", {make: (200, KINDS[make][1])})
+    images, labels = extra_images(*few, np.random.default_rng(0))
+    answers = read(images).argmax(axis=1)
+    assert (answers == labels)[labels != NO_DIGIT].mean() > 0.95
+
+
+def test_the_pen_changes_the_thickness_of_strokes_and_not_their_place():
+    cross = np.zeros((60, 60), np.float32)
+    cross[28:32, 5:55] = cross[5:55, 28:32] = 1
+    random_generator, amounts = np.random.default_rng(0), []
+    for _ in range(50):
+        ink = beyond_mnist.rewritten(cross, random_generator)
+        assert ink.shape == (140, 140) and ink.min() >= 0 and ink.max() == 1
+        top, bottom, left, right = box_of(ink)
+        assert max(abs(top + bottom - 140), abs(left + right - 140)) <= 2
+        assert (ink[64:76, 64:76] > 0.5).any() and ink[30:50, 30:50].max() < 0.5
+        amounts.append((ink > 0.5).sum())
+    assert max(amounts) > 5 * min(amounts)
 
 
 def test_touching_digits_leave_no_gap(few):
     random_generator = np.random.default_rng(0)
     for _ in range(50):
-        ink, label = beyond_mnist.touching(*few, random_generator)
-        columns = np.flatnonzero((ink > 0.5).any(axis=0))
-        assert label == NO_DIGIT and (np.diff(columns) == 1).all()
+        left, right = (beyond_mnist.pick(*few, random_generator)[0] for _ in range(2))
+        ink = beyond_mnist.beside(left, right, random_generator)
+        assert (np.diff(np.flatnonzero((ink > 0.5).any(axis=0))) == 1).all()
 
 
 def test_a_cut_leaves_part_of_the_ink_even_of_a_thin_stroke_that_slants_as_the_cut_may(few):
@@ -69,7 +80,7 @@ def test_a_cut_leaves_part_of_the_ink_even_of_a_thin_stroke_that_slants_as_the_c
     random_generator = np.random.default_rng(0)
     for image, least, most in ((few[0][0], 0.1, 0.9), (few[0][1], 0.1, 0.9), (thin, 0, 1)):
         for _ in range(100):
-            part = beyond_mnist.cut_off(image[None], np.array([7]), random_generator)
+            part = beyond_mnist.cut_off(image / np.float32(255), random_generator)
             kept, whole = part > 0, image / np.float32(255)
             np.testing.assert_array_equal(part[kept], whole[kept])
             assert kept.any() and least < part.sum() / whole.sum() < most
