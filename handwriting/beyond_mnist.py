@@ -80,7 +80,9 @@ def extra_images(images, labels, random_generator):
             ink, label = make(images, labels, random_generator)
             if random_generator.random() < share:
                 ink = rewritten(ink, random_generator)
-            inks.append(normalise(ink))
+            if random_generator.random() < 1 / 3:  # blurred as in a small picture
+                ink = ndimage.gaussian_filter(ink, random_generator.uniform(0.015, 0.04) * len(ink))
+            inks.append(normalise(ink / ink.max()))
             extra_labels.append(label)
     return np.array(inks), np.array(extra_labels, labels.dtype)
 
@@ -96,7 +98,7 @@ def drawn_character(images, labels, random_generator):
     label, style = DRAWN[random_generator.integers(len(DRAWN))]
     strokes = [[p.split(",") for p in stroke.split()] for stroke in style.split("/")]
     strokes = [np.array(stroke, float) / 100 for stroke in strokes]
-    return softened(drawn(strokes, random_generator), random_generator), label
+    return drawn(strokes, random_generator), label
 
 
 def digit_on_line(images, labels, random_generator):
@@ -115,7 +117,7 @@ def printed_digit(images, labels, random_generator):
     """A digit of a typeface."""
     label = random_generator.integers(10)
     ink = printed(random_generator.choice(TYPEFACES), str(label), random_generator)
-    return softened(ink, random_generator), label
+    return ink, label
 
 
 def printed_symbol(images, labels, random_generator):
@@ -160,7 +162,7 @@ def part(images, labels, random_generator):
         ink = cut_off(normalise(ink) / np.float32(255), random_generator)
         top, bottom, left, right = box_of(ink)
         # the right part of an 8 is a 3
-        if label not in (1, 8) and right - left - 1 > 0.4 * (bottom - top - 1):
+        if label not in (1, 8) and right - left - 1 > 0.45 * (bottom - top - 1):
             return ink, NO_DIGIT
 
 
@@ -196,7 +198,7 @@ def beside(left, right, random_generator):
 
 
 def drawn(strokes, random_generator):
-    """Strokes, each (n, 2) points x and y in a unit square, drawn by a shaky pen."""
+    """Strokes, each (n, 2) points x and y in a unit square, drawn by a shaky pen: (128, 128)."""
     image = Image.new("L", (128, 128))
     pen = ImageDraw.Draw(image)
     width = int(random_generator.choice([2, 3, 4, 5, 6, 8, 10, 12, 15]))
@@ -209,11 +211,11 @@ def drawn(strokes, random_generator):
         line = np.stack([np.interp(time, knots, coordinate) for coordinate in points.T], axis=1)
         line = ndimage.gaussian_filter1d(line, roundness, axis=0, mode="nearest")
         pen.line([tuple(point) for point in 34 + 80 * line * (narrowness, 1)], 255, width, "curve")
-    return np.asarray(image.crop(image.getbbox()), np.float32) / 255
+    return np.asarray(image, np.float32) / 255
 
 
 def printed(typeface, text, random_generator):
-    """A character, its strokes thickened, its width and slant changed at random."""
+    """A character, its strokes thickened, its width and slant changed at random: (160, 160)."""
     font = ImageFont.truetype(str(FOLDER / f"{typeface}.ttf"), 80)
     image = Image.new("L", (160, 160))
     options = {"stroke_width": int(random_generator.integers(0, 5)), "anchor": "mm"}
@@ -221,13 +223,12 @@ def printed(typeface, text, random_generator):
     slant, width = random_generator.uniform([-0.2, 0.8], [0.2, 1.4])
     matrix = (width, slant, 80 - 80 * (width + slant), 0, 1, 0)
     image = image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-    return np.asarray(image.crop(image.getbbox()), np.float32) / 255
+    return np.asarray(image, np.float32) / 255
 
 
 def bent(ink, random_generator):
     """Ink (height, width) bent smoothly, by about 3 pixels."""
-    ink = np.pad(ink, 10)
-    shifts = random_generator.normal(0, 3, (2, 4, 4)).astype(np.float32)
+    shifts = random_generator.normal(0, 3, (2, 6, 6)).astype(np.float32)
     places = np.indices(ink.shape) + [resize(shift, ink.shape) for shift in shifts]
     return ndimage.map_coordinates(ink, places, order=1)
 
@@ -235,21 +236,16 @@ def bent(ink, random_generator):
 def rewritten(ink, random_generator):
     """Ink as if written with another pen: its strokes 1 to 20 % as thick as it is long."""
     top, bottom, left, right = box_of(ink)
-    scale = 100 / max(bottom - top, right - left)
-    ink = np.pad(resize(ink, [round(scale * side) for side in ink.shape]), 10)
+    height, width = bottom - top, right - left
+    scale = 80 / max(height, width)
+    shape = max(1, round(scale * height)), max(1, round(scale * width))
+    ink = np.pad(resize(ink[top:bottom, left:right], shape), 10)
     # the middle of a stroke is where the distance to its edge has a ridge
     distance = ndimage.distance_transform_edt(ink > 0.5)
     is_middle = ndimage.gaussian_laplace(distance, 1.5) < -0.25
     distance = ndimage.distance_transform_edt(~is_middle)
-    radius = np.exp(random_generator.uniform(np.log(0.5), np.log(10)))
-    return softened(np.clip(radius + 0.5 - distance, 0, 1).astype(np.float32), random_generator)
-
-
-def softened(ink, random_generator):
-    """The ink of a large digit, in one case of three blurred as in a small picture."""
-    if random_generator.random() < 1 / 3:
-        ink = ndimage.gaussian_filter(ink, random_generator.uniform(2, 6))
-    return ink / ink.max()
+    radius = np.exp(random_generator.uniform(np.log(0.4), np.log(8)))
+    return np.clip(radius + 0.5 - distance, 0, 1).astype(np.float32)
 
 
 # The number of images of each kind, and the share of them that is written with another pen.
