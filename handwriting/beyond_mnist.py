@@ -32,39 +32,36 @@ SYMBOLS = list("#$%&*+<>?@ACEFHJKLMNPRTUVWXacdefhijkmnprtuvwx")
 # Characters as they are written outside MNIST, in several styles each: the points "x,y" of the
 # strokes, in a square of 100 x 100 with y downwards. A / starts a stroke, a | another style.
 DRAWN = {
-    0: """50,0 10,25 10,75 50,100 90,75 90,25 50,0 |
-        70,10 25,10 5,60 40,100 85,75 80,20 45,0 35,15""",
-    1: """15,30 50,0 50,100 | 30,20 50,0 50,100 | 10,45 50,0 50,100 |
-        20,25 50,0 50,100 / 20,100 80,100 | 10,40 45,0 60,100 | 10,80 50,0 50,100 |
-        25,95 50,0 65,100""",
-    2: """10,25 40,0 75,10 70,40 10,100 90,95 |
-        10,25 35,0 75,5 70,45 20,90 0,95 5,80 30,82 90,85""",
-    3: """10,0 80,0 40,40 80,65 60,100 10,95 | 10,15 50,0 75,20 35,45 80,65 60,100 0,95""",
-    4: """20,0 10,60 90,60 / 65,20 60,100 | 45,0 5,70 90,70 / 60,45 55,100 |
-        15,0 10,55 85,55 / 75,0 75,100 | 60,100 60,0 0,65 85,65 | 95,45 5,70 50,0 65,100 |
-        20,5 5,45 25,62 70,55 85,30 65,15 52,40 48,100 |
-        30,0 5,60 60,60 90,35 75,15 55,40 45,100""",
+    0: """70,10 25,10 5,60 40,100 85,75 80,20 45,0 35,15 |
+        50,0 10,25 10,75 50,100 90,75 90,25 50,0""",
+    1: """20,25 50,0 50,100 / 20,100 80,100 | 15,30 50,0 50,100 | 30,20 50,0 50,100 |
+        10,45 50,0 50,100 | 10,40 45,0 60,100 | 10,80 50,0 50,100 | 25,95 50,0 65,100""",
+    2: """10,25 35,0 75,5 70,45 20,90 0,95 5,80 30,82 90,85 |
+        10,25 40,0 75,10 70,40 10,100 90,95""",
+    3: """10,15 50,0 75,20 35,45 80,65 60,100 0,95 | 10,0 80,0 40,40 80,65 60,100 10,95 |
+        25,5 85,5 55,40 75,55 55,80 0,100""",
+    4: """20,5 5,45 25,62 70,55 85,30 65,15 52,40 48,100 | 20,0 10,60 90,60 / 65,20 60,100 |
+        30,0 5,60 60,60 90,35 75,15 55,40 45,100 | 45,0 5,70 90,70 / 60,45 55,100 |
+        15,0 10,55 85,55 / 75,0 75,100 | 60,100 60,0 0,65 85,65 | 95,45 5,70 50,0 65,100""",
     5: """20,5 15,45 60,40 80,70 50,100 10,95 / 20,5 90,0 |
         85,0 20,0 15,45 55,40 80,65 60,95 10,95""",
-    6: """50,0 15,60 20,90 50,100 80,80 55,60 15,75 |
+    6: """65,25 75,5 45,0 20,30 15,75 40,100 75,90 80,60 45,55 |
         75,15 55,0 20,30 15,75 45,100 75,80 60,55 20,65 |
-        65,25 75,5 45,0 20,30 15,75 40,100 75,90 80,60 45,55 |
-        65,0 25,50 15,85 50,100 80,75 50,60 30,80""",
-    7: """10,0 80,0 40,100 / 30,50 85,50 | 10,20 10,0 85,0 45,100 |
-        5,10 85,0 25,100 / 20,40 75,60 | 0,15 80,0 50,100 | 0,0 60,12 100,25 20,100 |
-        5,30 15,50 45,40 80,20 75,0 58,15 58,100 | 5,10 20,25 50,10 85,5 50,100""",
-    8: """80,15 50,0 25,20 75,70 50,100 20,75 60,35 95,5 |
-        20,5 30,30 75,75 50,100 25,75 75,25 85,0 |
-        100,10 60,0 30,20 75,65 50,100 20,75 70,30 65,5""",
-    9: """75,20 40,0 20,25 45,50 75,20 75,75 50,100 15,85 |
-        80,10 45,0 20,25 45,45 80,20 80,90 60,100 10,100 |
-        80,0 30,0 30,40 80,40 / 80,0 75,85 40,100 10,90 |
-        75,15 45,0 20,30 45,50 75,25 70,100 | 60,10 40,0 25,12 40,28 62,12 65,100 |
-        65,0 30,15 40,25 70,5 60,100 | 65,10 30,5 10,40 30,60 60,35 65,5 70,40 95,100""",
-    NO_DIGIT: """50,0 50,100 / 0,50 100,50 | 40,10 50,90 / 0,55 100,45 | 0,0 100,0 / 0,40 100,40 |
-        0,50 100,50 | 0,0 100,100 / 90,0 10,100 | 60,0 25,25 25,75 60,100 |
-        40,0 75,25 75,75 40,100 | 65,0 25,0 25,100 65,100 | 35,0 75,0 75,100 35,100 |
-        75,0 45,5 45,45 20,50 45,55 45,95 75,100""",
+        50,0 15,60 20,90 50,100 80,80 55,60 15,75 | 65,0 25,50 15,85 50,100 80,75 50,60 30,80""",
+    7: """5,30 15,50 45,40 80,20 75,0 58,15 58,100 | 10,0 80,0 40,100 / 30,50 85,50 |
+        5,10 85,0 25,100 / 20,40 75,60 | 5,10 20,25 50,10 85,5 50,100 | 0,0 60,12 100,25 20,100 |
+        10,20 10,0 85,0 45,100 | 0,15 80,0 50,100""",
+    8: """100,10 60,0 30,20 75,65 50,100 20,75 70,30 65,5 |
+        80,15 50,0 25,20 75,70 50,100 20,75 60,35 95,5 |
+        20,5 30,30 75,75 50,100 25,75 75,25 85,0""",
+    9: """80,10 45,0 20,25 45,45 80,20 80,90 60,100 10,100 | 65,0 30,15 40,25 70,5 60,100 |
+        75,20 40,0 20,25 45,50 75,20 75,75 50,100 15,85 | 75,15 45,0 20,30 45,50 75,25 70,100 |
+        80,0 30,0 30,40 80,40 / 80,0 75,85 40,100 10,90 | 60,10 40,0 25,12 40,28 62,12 65,100 |
+        65,10 30,5 10,40 30,60 60,35 65,5 70,40 95,100""",
+    NO_DIGIT: """75,0 45,5 45,45 20,50 45,55 45,95 75,100 | 50,0 50,100 / 0,50 100,50 |
+        65,0 60,100 / 0,40 100,45 | 35,0 35,100 / 0,65 100,50 | 0,0 100,100 / 90,0 10,100 |
+        0,0 100,0 / 0,40 100,40 | 60,0 25,25 25,75 60,100 | 40,0 75,25 75,75 40,100 |
+        65,0 25,0 25,100 65,100 | 35,0 75,0 75,100 35,100 | 0,50 100,50""",
 }
 DRAWN = [(label, style) for label, styles in DRAWN.items() for style in styles.split("|")]
 
@@ -106,7 +103,7 @@ def digit_on_line(images, labels, random_generator):
     ink, label = pick(images, labels, random_generator)
     ink = np.pad(ink, 4)
     _, bottom, left, right = box_of(ink)
-    width, height = random_generator.integers(2, 9), random_generator.integers(1, 4)
+    width, height = random_generator.integers(2, 6), random_generator.integers(1, 4)
     x = random_generator.integers(left, right) - width // 2
     y = bottom - random_generator.integers(-1, 6)
     ink[y : y + height, x : x + width] = 1
@@ -116,18 +113,18 @@ def digit_on_line(images, labels, random_generator):
 def printed_digit(images, labels, random_generator):
     """A digit of a typeface."""
     label = random_generator.integers(10)
-    ink = printed(random_generator.choice(TYPEFACES), str(label), random_generator)
-    return ink, label
+    return printed(random_generator.choice(TYPEFACES), str(label), random_generator), label
 
 
 def printed_symbol(images, labels, random_generator):
-    """A letter or symbol of a typeface."""
-    typeface, text = random_generator.choice(TYPEFACES), random_generator.choice(SYMBOLS)
-    return bent(printed(typeface, text, random_generator), random_generator), NO_DIGIT
+    """A letter or symbol of a typeface, in one case of five two."""
+    text = "".join(random_generator.choice(SYMBOLS, random_generator.choice([1, 1, 1, 1, 2])))
+    ink = printed(random_generator.choice(TYPEFACES), text, random_generator)
+    return bent(ink, random_generator), NO_DIGIT
 
 
 def scribble(images, labels, random_generator):
-    """A line through random points, a curl, a star or a few short strokes."""
+    """A line through random points, a curl, a star or heart, or a few short strokes."""
     kind, number = random_generator.integers(4), random_generator.integers(3, 8)
     if kind == 0:
         strokes = [random_generator.random((2 * number, 2))]
@@ -137,7 +134,9 @@ def scribble(images, labels, random_generator):
         strokes = [(points - points.min(axis=0)) / np.ptp(points, axis=0).max()]
     elif kind == 2:
         angles = np.linspace(0, 2 * np.pi, 2 * number + 1) + random_generator.uniform(0, 6)
-        radii = np.tile(random_generator.uniform([0.05, 0.4], [0.2, 0.5]), number + 1)[:-1]
+        radii = np.tile(random_generator.uniform([-0.1, 0.4], [0.15, 0.5]), number + 1)[:-1]
+        if random_generator.random() < 0.5:  # one dent instead of several
+            radii[2:-2] = radii[1]
         strokes = [0.5 + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)]
     else:
         strokes = list(random_generator.random((number, random_generator.integers(2, 4), 2)))
@@ -189,8 +188,7 @@ def beside(left, right, random_generator):
     # in each row, where the left one ends and the right one starts
     end = ((left > 0.5) * np.arange(1, left.shape[1] + 1)).max(axis=1)
     start = np.where((right > 0.5).any(axis=1), (right > 0.5).argmax(axis=1), 99)
-    shift = (ndimage.maximum_filter1d(end, 3) - start).max() - random_generator.integers(0, 3)
-    shift = max(shift, 0)
+    shift = max(0, (ndimage.maximum_filter1d(end, 3) - start).max() - random_generator.integers(3))
     width = max(left.shape[1], shift + size)
     left = np.pad(left, ((0, 0), (0, width - left.shape[1])))
     right = np.pad(right, ((0, 0), (shift, width - shift - size)))
