@@ -94,8 +94,7 @@ def drawn_character(images, labels, random_generator):
     """A digit or symbol in one of the styles of DRAWN."""
     label, style = DRAWN[random_generator.integers(len(DRAWN))]
     strokes = [[p.split(",") for p in stroke.split()] for stroke in style.split("/")]
-    strokes = [np.array(stroke, float) / 100 for stroke in strokes]
-    return drawn(strokes, random_generator), label
+    return drawn([np.array(stroke, float) / 100 for stroke in strokes], random_generator), label
 
 
 def digit_on_line(images, labels, random_generator):
@@ -154,14 +153,15 @@ def touching(images, labels, random_generator):
 
 
 def part(images, labels, random_generator):
-    """The left or right part of a digit or symbol, but never one as narrow as a 1."""
+    """The left or right part of a digit or symbol, but never one that looks like a 1."""
     while True:
         make = random_generator.choice([pick, printed_symbol])
         ink, label = make(images, labels, random_generator)
         ink = cut_off(normalise(ink) / np.float32(255), random_generator)
         top, bottom, left, right = box_of(ink)
-        # the right part of an 8 is a 3
-        if label not in (1, 8) and right - left - 1 > 0.45 * (bottom - top - 1):
+        is_wide = right - left - 1 > 0.45 * (bottom - top - 1)
+        has_gap = not (ink > 0.5).any(axis=1)[top:bottom].all()
+        if label not in (1, 8) and (is_wide or has_gap):  # the right part of an 8 is a 3
             return ink, NO_DIGIT
 
 
