@@ -39,13 +39,14 @@ DRAWN = {
     2: """10,25 35,0 75,5 70,45 20,90 0,95 5,80 30,82 90,85 |
         10,25 40,0 75,10 70,40 10,100 90,95""",
     3: """10,15 50,0 75,20 35,45 80,65 60,100 0,95 | 10,0 80,0 40,40 80,65 60,100 10,95 |
-        25,5 85,5 55,40 75,55 55,80 0,100""",
+        25,5 85,5 55,40 75,55 55,80 0,100 | 30,0 85,5 60,30 85,45 75,65 0,100""",
     4: """20,5 5,45 25,62 70,55 85,30 65,15 52,40 48,100 | 20,0 10,60 90,60 / 65,20 60,100 |
         30,0 5,60 60,60 90,35 75,15 55,40 45,100 | 45,0 5,70 90,70 / 60,45 55,100 |
         15,0 10,55 85,55 / 75,0 75,100 | 60,100 60,0 0,65 85,65 | 95,45 5,70 50,0 65,100""",
     5: """20,5 15,45 60,40 80,70 50,100 10,95 / 20,5 90,0 |
         85,0 20,0 15,45 55,40 80,65 60,95 10,95""",
-    6: """65,25 75,5 45,0 20,30 15,75 40,100 75,90 80,60 45,55 |
+    6: """80,25 85,5 60,0 30,10 15,60 30,100 70,95 85,65 60,48 20,60 |
+        65,25 75,5 45,0 20,30 15,75 40,100 75,90 80,60 45,55 |
         75,15 55,0 20,30 15,75 45,100 75,80 60,55 20,65 |
         50,0 15,60 20,90 50,100 80,80 55,60 15,75 | 65,0 25,50 15,85 50,100 80,75 50,60 30,80""",
     7: """5,30 15,50 45,40 80,20 75,0 58,15 58,100 | 10,0 80,0 40,100 / 30,50 85,50 |
@@ -58,10 +59,11 @@ DRAWN = {
         75,20 40,0 20,25 45,50 75,20 75,75 50,100 15,85 | 75,15 45,0 20,30 45,50 75,25 70,100 |
         80,0 30,0 30,40 80,40 / 80,0 75,85 40,100 10,90 | 60,10 40,0 25,12 40,28 62,12 65,100 |
         65,10 30,5 10,40 30,60 60,35 65,5 70,40 95,100""",
-    NO_DIGIT: """75,0 45,5 45,45 20,50 45,55 45,95 75,100 | 50,0 50,100 / 0,50 100,50 |
-        65,0 60,100 / 0,40 100,45 | 35,0 35,100 / 0,65 100,50 | 0,0 100,100 / 90,0 10,100 |
-        0,0 100,0 / 0,40 100,40 | 60,0 25,25 25,75 60,100 | 40,0 75,25 75,75 40,100 |
-        65,0 25,0 25,100 65,100 | 35,0 75,0 75,100 35,100 | 0,50 100,50""",
+    NO_DIGIT: """0,0 90,0 90,90 0,90 0,0 / 20,20 70,70 / 70,20 20,70 | 0,0 100,0 / 0,40 100,40 |
+        0,0 90,0 90,90 0,90 0,0 / 20,45 40,70 75,15 | 75,0 45,5 45,45 20,50 45,55 45,95 75,100 |
+        50,0 50,100 / 0,50 100,50 | 65,0 60,100 / 0,40 100,45 | 35,0 35,100 / 0,65 100,50 |
+        0,0 100,100 / 90,0 10,100 | 70,0 25,25 25,75 70,100 | 30,0 75,25 75,75 30,100 |
+        75,0 20,0 20,100 75,100 | 25,0 80,0 80,100 25,100 | 0,50 100,50""",
 }
 DRAWN = [(label, style) for label, styles in DRAWN.items() for style in styles.split("|")]
 
@@ -78,7 +80,7 @@ def extra_images(images, labels, random_generator):
             if random_generator.random() < share:
                 ink = rewritten(ink, random_generator)
             if random_generator.random() < 1 / 3:  # blurred as in a small picture
-                ink = ndimage.gaussian_filter(ink, random_generator.uniform(0.015, 0.04) * len(ink))
+                ink = ndimage.gaussian_filter(ink, random_generator.uniform(0.015, 0.05) * len(ink))
             inks.append(normalise(ink / ink.max()))
             extra_labels.append(label)
     return np.array(inks), np.array(extra_labels, labels.dtype)
@@ -159,7 +161,7 @@ def part(images, labels, random_generator):
         ink, label = make(images, labels, random_generator)
         ink = cut_off(normalise(ink) / np.float32(255), random_generator)
         top, bottom, left, right = box_of(ink)
-        is_wide = right - left - 1 > 0.45 * (bottom - top - 1)
+        is_wide = right - left - 1 > 0.5 * (bottom - top - 1)
         has_gap = not (ink > 0.5).any(axis=1)[top:bottom].all()
         if label not in (1, 8) and (is_wide or has_gap):  # the right part of an 8 is a 3
             return ink, NO_DIGIT
@@ -242,7 +244,7 @@ def rewritten(ink, random_generator):
     distance = ndimage.distance_transform_edt(ink > 0.5)
     is_middle = ndimage.gaussian_laplace(distance, 1.5) < -0.25
     distance = ndimage.distance_transform_edt(~is_middle)
-    radius = np.exp(random_generator.uniform(np.log(0.4), np.log(8)))
+    radius = random_generator.uniform(0.6, 2.9) ** 2
     return np.clip(radius + 0.5 - distance, 0, 1).astype(np.float32)
 
 
@@ -255,5 +257,5 @@ KINDS = {
     printed_symbol: (5000, 0.5),
     scribble: (4000, 0),
     touching: (5000, 0.5),
-    part: (4000, 0.5),
+    part: (4000, 0.3),
 }
