@@ -236,10 +236,9 @@ def bent(ink, random_generator):
 def rewritten(ink, random_generator):
     """Ink as if written with another pen: its strokes 1 to 20 % as thick as it is long."""
     top, bottom, left, right = box_of(ink)
-    height, width = bottom - top, right - left
-    scale = 80 / max(height, width)
-    shape = max(1, round(scale * height)), max(1, round(scale * width))
-    ink = np.pad(resize(ink[top:bottom, left:right], shape), 10)
+    ink = ink[top:bottom, left:right]
+    shape = [max(1, round(80 * side / max(ink.shape))) for side in ink.shape]
+    ink = np.pad(resize(ink, shape), 10)
     # the middle of a stroke is where the distance to its edge has a ridge
     distance = ndimage.distance_transform_edt(ink > 0.5)
     is_middle = ndimage.gaussian_laplace(distance, 1.5) < -0.25
