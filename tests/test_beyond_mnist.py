@@ -58,7 +58,7 @@ def test_the_pen_changes_the_thickness_of_strokes_and_not_their_place():
     random_generator, amounts = np.random.default_rng(0), []
     for _ in range(50):
         ink = beyond_mnist.rewritten(cross, random_generator)
-        assert ink.shape == (100, 100) and ink.min() >= 0 and ink.max() == 1
+        assert ink.shape == (100, 100) and ink.min() >= 0 and 0.8 < ink.max() <= 1
         top, bottom, left, right = box_of(ink)
         assert max(abs(top + bottom - 100), abs(left + right - 100)) <= 2
         assert (ink[45:55, 45:55] > 0.5).any() and ink[15:38, 15:38].max() < 0.5
