@@ -62,7 +62,7 @@ DRAWN = {
         0,0 90,0 90,90 0,90 0,0 / 20,45 40,70 75,15 | 75,0 45,5 45,45 20,50 45,55 45,95 75,100 |
         50,0 50,100 / 0,50 100,50 | 65,0 60,100 / 0,40 100,45 | 35,0 35,100 / 0,65 100,50 |
         0,0 100,100 / 90,0 10,100 | 70,0 25,25 25,75 70,100 | 30,0 75,25 75,75 30,100 |
-        75,0 20,0 20,100 75,100 | 25,0 80,0 80,100 25,100 | 0,0 6,6 0,6 6,0 0,0 | 0,50 100,50""",
+        75,0 20,0 20,100 75,100 | 25,0 80,0 80,100 25,100 | 0,50 100,50""",
 }
 DRAWN = [(label, style) for label, styles in DRAWN.items() for style in styles.split("|")]
 
@@ -143,6 +143,13 @@ def scribble(images, labels, random_generator):
     return drawn(strokes, random_generator), NO_DIGIT
 
 
+def dot(images, labels, random_generator):
+    """A dot of a few pixels, such as a dotted line's."""
+    width, roundness = random_generator.integers(3, 10), random_generator.uniform(1, 2)
+    y, x = np.ogrid[-1 : 1 : random_generator.integers(3, width + 2) * 1j, -1 : 1 : width * 1j]
+    return np.pad(x**2 + y**2 <= roundness, 4).astype(np.float32), NO_DIGIT
+
+
 def touching(images, labels, random_generator):
     """Two or three digits, or one and part of another character, which touch."""
     cases = (pick, pick), (pick, pick), (pick, pick, pick), (pick, part), (part, pick)
@@ -160,9 +167,9 @@ def part(images, labels, random_generator):
         ink, label = make(images, labels, random_generator)
         ink = cut_off(normalise(ink) / np.float32(255), random_generator)
         top, bottom, left, right = box_of(ink)
-        is_wide = right - left - 1 > 0.5 * (bottom - top - 1)
         has_gap = not (ink > 0.5).any(axis=1)[top:bottom].all()
-        if label not in (1, 8) and (is_wide or has_gap):  # the right part of an 8 is a 3
+        # the right part of an 8 is a 3
+        if label not in (1, 8) and (has_gap or right - left - 1 > 0.5 * (bottom - top - 1)):
             return ink, NO_DIGIT
 
 
@@ -242,7 +249,7 @@ def rewritten(ink, random_generator):
     distance = ndimage.distance_transform_edt(ink > 0.5)
     is_middle = ndimage.gaussian_laplace(distance, 1.5) < -0.25
     distance = ndimage.distance_transform_edt(~is_middle)
-    radius = random_generator.uniform(0.6, 2.9) ** 2
+    radius = random_generator.uniform(0.6, 2.7) ** 2
     return np.clip(radius + 0.5 - distance, 0, 1).astype(np.float32)
 
 
@@ -254,6 +261,7 @@ KINDS = {
     printed_digit: (3000, 0.3),
     printed_symbol: (5000, 0.5),
     scribble: (4000, 0),
+    dot: (500, 0),
     touching: (5000, 0.5),
     part: (4000, 0.3),
 }

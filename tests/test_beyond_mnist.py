@@ -8,7 +8,7 @@ from model import CLASSES, NO_DIGIT, TARGETS, score
 from train import train
 
 DIGITS = ("pick", "digit_on_line", "printed_digit")  # drawn_character makes both
-NO_DIGITS = ("printed_symbol", "scribble", "touching", "part")
+NO_DIGITS = ("printed_symbol", "scribble", "dot", "touching", "part")
 
 
 @pytest.fixture
