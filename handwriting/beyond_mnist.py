@@ -11,7 +11,6 @@ numpy.random.Generator.
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
@@ -19,12 +18,13 @@ from scipy import ndimage
 from handwriting.normalise import box_of, normalise
 from handwriting.picture import resize
 from model import NO_DIGIT
+from plots import plt
 
 # The typefaces of matplotlib that are trained on; DejaVu Serif and STIX are kept for tests.
 FACES = ("", "-Bold", "-Oblique", "-BoldOblique")
 TYPEFACES = [f"DejaVuSans{width}{face}" for width in ("", "Mono") for face in FACES]
 TYPEFACES += ["cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"]
-FOLDER = Path(matplotlib.get_data_path(), "fonts", "ttf")
+FOLDER = Path(plt.matplotlib.get_data_path(), "fonts", "ttf")
 TYPEFACES = [name for name in TYPEFACES if (FOLDER / f"{name}.ttf").exists()]  # cmti10 since 3.11
 # Without those that look like digits once normalised, such as O.
 SYMBOLS = list("#$%&*+<>?@ACEFHJKLMNPRTUVWXacdefhijkmnprtuvwx")
@@ -96,18 +96,6 @@ def drawn_character(images, labels, random_generator):
     label, style = DRAWN[random_generator.integers(len(DRAWN))]
     strokes = [[p.split(",") for p in stroke.split()] for stroke in style.split("/")]
     return drawn([np.array(stroke, float) / 100 for stroke in strokes], random_generator), label
-
-
-def digit_on_line(images, labels, random_generator):
-    """A digit to which a dot or a dash is glued, as of the dotted line it stands on."""
-    ink, label = pick(images, labels, random_generator)
-    ink = np.pad(ink, 4)
-    _, bottom, left, right = box_of(ink)
-    width, height = random_generator.integers(2, 6), random_generator.integers(1, 4)
-    x = random_generator.integers(left, right) - width // 2
-    y = bottom - random_generator.integers(-1, 6)
-    ink[y : y + height, x : x + width] = 1
-    return ink, label
 
 
 def printed_digit(images, labels, random_generator):
@@ -257,7 +245,6 @@ def rewritten(ink, random_generator):
 KINDS = {
     pick: (8000, 1),
     drawn_character: (14000, 0),
-    digit_on_line: (2000, 0.5),
     printed_digit: (3000, 0.3),
     printed_symbol: (5000, 0.5),
     scribble: (4000, 0),
