@@ -1,8 +1,4 @@
-"""From a picture file to ink: what is written on the page, without light and shadow.
-
-load_picture    file          ->  grey picture, reduced if it is large
-find_ink        grey picture  ->  how much ink each pixel holds
-"""
+"""From a picture file to a grey picture, upright and reduced if it is large."""
 
 import contextlib
 import mimetypes
@@ -11,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
-from scipy import ndimage
 
 from files import UserError
 
@@ -23,7 +18,6 @@ with contextlib.suppress(ImportError):
     pillow_heif.register_heif_opener()
     FORMATS.append("HEIF")
 SMALLEST_SIZE = 64  # a picture is enlarged until its longer side has this many pixels
-FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 
 
 def load_picture(path, size):
@@ -120,36 +114,6 @@ def to_grey(image):
     for channel, share in enumerate(shares):
         picture += pixels[..., channel] * np.float32(share / 255)
     return picture
-
-
-def find_ink(picture):
-    """How much ink each pixel of a grey picture (height, width) holds: 0 paper, 1 darkest ink.
-
-    Returns float32 of the same shape, about 0 to 1. Ink is what differs from the paper around it,
-    so that light and shadow fall away, and it may be darker or lighter than the paper.
-    """
-    factor = max(1, round(max(picture.shape) / 250))  # light and shadow need no more detail
-    small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
-    window = max(3, max(small.shape) // 3)  # wider than a stroke, narrower than a shadow
-    # Strokes are narrow, so differences from the surroundings have a long tail on the ink's side.
-    detail = small - ndimage.uniform_filter(small, 2 * window)
-    if (detail**3).sum() > 0:
-        picture, small = 1 - picture, 1 - small
-    # beyond the border, paper and shadows go on as they are there
-    paper = ndimage.grey_closing(np.pad(small, window, "edge"), (window, window))
-    paper = paper[window:-window, window:-window]
-    paper = ndimage.minimum_filter(paper, 5)  # at the edge of a shadow, take the darker side
-    paper = resize(paper, picture.shape)
-    ink = (paper - picture) / np.maximum(paper, 0.4)  # on darker paper, noise would pass for ink
-    # smooth the noise down to about 0.03
-    noise = np.median(np.abs(np.diff(ink, axis=1))) if ink.shape[1] > 1 else 0
-    ink = ndimage.gaussian_filter(ink, min(9 * noise, 3), mode="nearest")
-    return ink - np.median(paper_of(ink))
-
-
-def paper_of(ink):
-    """Values of `ink` at the pixels that are surely paper, perhaps a minority: (n,)."""
-    return ink[ink <= max(FAINTEST_INK, ink.max() / 2)]
 
 
 def resize(image, shape, box=None):

@@ -1,47 +1,72 @@
-"""From ink to what may be digits: connected pieces, joined where a digit has several."""
+"""From ink to what may be digits, or parts of them: connected pieces."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.sparse.csgraph import connected_components
 
-from files import UserError
-from handwriting.picture import FAINTEST_INK, paper_of
+from handwriting.sheet import FAINTEST_INK, paper_of
 
-MOST_DIGITS = 100
+MOST_PIECES = 1000  # the largest ones
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 
 
-def find_pieces(ink):
-    """Find what may be digits in the ink (height, width) of a picture, as `find_ink` returns it.
+@dataclass
+class Piece:
+    """A connected piece of ink, or several together.
 
-    Returns the ink of each (n arrays, 0 on paper, 1 within strokes), their boxes (n, 4) integers:
-    top, bottom, left, right, and the boxes of smaller marks. Raises UserError if there are more
-    than MOST_DIGITS.
+    ink: (height, width) float32, 0 on paper and 1 within strokes. corner: the place (2,) of its
+    first pixel in the picture. box: (4,) integers: top, bottom, left, right in the picture.
+    """
+
+    ink: np.ndarray
+    corner: np.ndarray
+    box: np.ndarray
+
+
+def find_pieces(ink):
+    """Find what may be digits, or parts of them, in ink (height, width) as `find_ink` returns it.
+
+    Returns a list of at most MOST_PIECES, the largest first.
     """
     ink = without_ruling(without_frames(ink))
     labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
-    labels = joined(without_specks(labels))
+    labels = without_table(labels)
     boxes = boxes_of(labels)
-    heights = boxes[:, 1] - boxes[:, 0]
-    is_tall = heights >= 0.25 * heights.max(initial=0)
-    if is_tall.sum() > MOST_DIGITS:
-        raise UserError(f"{is_tall.sum()} pieces; at most {MOST_DIGITS} digits are recognised")
-    inks = [cut_out(ink, labels, n + 1, boxes[n]) for n in np.flatnonzero(is_tall)]
-    return inks, boxes[is_tall], boxes[~is_tall]
+    sizes = np.maximum(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2])
+    large = np.argsort(-sizes, kind="stable")[:MOST_PIECES]
+    large = large[sizes[large] >= SMALLEST_PIECE]
+    return [cut_out(ink, labels, n + 1, boxes[n]) for n in large]
 
 
 def cut_out(ink, labels, label, box):
-    """The ink of one digit and nothing else, in its box: 0 on paper, 1 within its strokes."""
+    """The piece with a label, of the ink and labels of a picture (height, width)."""
     # strokes have soft edges, which reach beyond the pixels that are surely theirs
     reach = max(1, round(max(box[1] - box[0], box[3] - box[2]) / 20))  # a pixel of MNIST's
-    around = tuple(slice(max(0, a - reach), b + reach) for a, b in (box[:2], box[2:]))
+    top, left = max(0, box[0] - reach), max(0, box[2] - reach)
+    around = slice(top, box[1] + reach), slice(left, box[3] + reach)
     ink, labels = ink[around], labels[around]
     mask = labels == label
     level = np.percentile(ink[mask], 90)
     soft = ndimage.maximum_filter(mask, 2 * reach + 1) & (labels == 0)
-    return np.where(mask | soft, np.clip(ink / level, 0, 1), 0).astype(np.float32)
+    ink = np.where(mask | soft, np.clip(ink / level, 0, 1), 0).astype(np.float32)
+    return Piece(ink, np.array([top, left]), box)
+
+
+def together(pieces):
+    """Several pieces as one."""
+    corner = np.min([piece.corner for piece in pieces], axis=0)
+    end = np.max([piece.corner + piece.ink.shape for piece in pieces], axis=0)
+    ink = np.zeros(end - corner, np.float32)
+    for piece in pieces:
+        (top, left), (height, width) = piece.corner - corner, piece.ink.shape
+        target = ink[top : top + height, left : left + width]
+        np.maximum(target, piece.ink, out=target)
+    boxes = np.array([piece.box for piece in pieces])
+    top, left, bottom, right = *boxes.min(axis=0)[[0, 2]], *boxes.max(axis=0)[[1, 3]]
+    return Piece(ink, corner, np.array([top, bottom, left, right]))
 
 
 def faintest_ink(ink):
@@ -130,40 +155,20 @@ def opened(ink, axis, length):
     return ndimage.grey_opening(ink, size, mode="constant")
 
 
-def without_specks(labels):
-    """Labelled pieces (height, width) integers, 0 on paper, without specks and the table.
+def without_table(labels):
+    """Labelled pieces (height, width) integers, 0 on paper, without the table.
 
-    Raises UserError if too many are left.
+    This is a piece that follows the border, or a stripe across the picture.
     """
     top, bottom, left, right = boxes_of(labels).T
     heights, widths = bottom - top, right - left
     sizes = np.maximum(heights, widths)
-    # The table is a piece that follows the border, or a stripe across the picture.
     sides = labels[0], labels[-1], labels[:, 0], labels[:, -1]
     contact = [np.bincount(side, minlength=len(sizes) + 1)[1:] for side in sides]
     is_stripe = (heights == labels.shape[0]) & (heights > 4 * widths)
     is_stripe |= (widths == labels.shape[1]) & (widths > 4 * heights)
     keep = (np.max(contact, axis=0) < 0.8 * sizes) & ~is_stripe
-    keep &= sizes >= max(SMALLEST_PIECE, 0.1 * sizes[keep].max(initial=0))
-    if keep.sum() > 10 * MOST_DIGITS:
-        raise UserError(f"{keep.sum():,} pieces; at most {MOST_DIGITS} digits are recognised")
     return np.append(0, np.where(keep, keep.cumsum(), 0))[labels]
-
-
-def joined(labels):
-    """Labelled pieces (height, width) integers, with one label for all the pieces of a digit.
-
-    A short piece is joined to any piece within a tenth of the tallest one's height.
-    """
-    top, bottom, left, right = boxes_of(labels).T[:, :, None]
-    height = bottom - top
-    tallest = height.max(initial=0)
-    gap_x = np.maximum(left, left.T) - np.minimum(right, right.T)
-    gap_y = np.maximum(top, top.T) - np.minimum(bottom, bottom.T)
-    is_fragment = np.minimum(height, height.T) <= 0.6 * tallest
-    is_close = np.maximum(gap_x, gap_y) <= 0.1 * tallest
-    _, digit = connected_components(is_fragment & is_close, directed=False)
-    return np.append(0, digit + 1)[labels]
 
 
 def boxes_of(labels):

@@ -1,42 +1,121 @@
-"""From pieces of ink to digits: what touches is cut, if the network is surer of the parts."""
+"""From pieces of ink to digits: what is joined, cut or left out, the network decides.
+
+This is segmentation by recognition: among all ways to join and to cut the pieces of a row, the one
+that the network finds most probable wins (LeCun, Bottou, Bengio and Haffner: Gradient-Based
+Learning Applied to Document Recognition, 1998, section V).
+"""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from handwriting.normalise import box_of, normalise
+from handwriting.picture import resize
+from handwriting.pieces import together
 
-# in heights of a piece that is cut:
-PLACE_DISTANCE = 0.06  # between the places where it may be cut
-WIDEST_PART = 1.4  # of a part
+MOST_PARTS = 4  # pieces of one digit
+# in heights of a digit:
+TALLEST_FRAGMENT = 0.6  # of pieces that are close, one is no taller if they are joined
+WIDEST_GAP = 0.1  # between pieces of a digit
+LOWEST_DIGIT = 0.3
+LOWEST_ONE = 0.55  # lower strokes are commas and dashes
+PLACE_DISTANCE = 0.06  # between the places where a piece may be cut
+WIDEST_PART = 1.4  # of a piece that is cut
 LOWEST_PART = 0.6  # height of a part, at least
 NARROWEST_CUT, WIDEST_CUT = 0.7, 8  # width of a piece; others are not cut, which would take seconds
+CUT_HEIGHT = 80  # pixels; a taller piece is reduced before it is cut
 
 
-def separate(ink, whole, recognise):
-    """Cut a piece into two or more digits, if these are more probable than the whole.
+@dataclass
+class Digit:
+    """What may be a digit: its box (4,), image (28, 28) uint8 and probabilities (10,)."""
 
-    ink: (height, width) float32. whole: the piece's box, its image and probabilities. Returns a
-    list of the same for each part, or for the whole. The probabilities of a part are multiplied
-    by those of the other parts, since it is a digit only if these are.
+    box: np.ndarray
+    image: np.ndarray
+    probabilities: np.ndarray
+
+
+def read_row(pieces, height, recognise, thresholds):
+    """Recognise the digits in a row of pieces, a list from the left to the right.
+
+    height: of a digit, in pixels. recognise: function from images (n, 28, 28) uint8 to
+    probabilities (n, 10). thresholds: those of config.py. Returns a list of Digits and the boxes
+    of the pieces that are none.
     """
-    height, width = ink.shape
+    groups = {}  # by the numbers of the first piece and of the one after the last
+    for start, stop in itertools.combinations(range(len(pieces) + 1), 2):
+        group = pieces[start:stop]
+        if len(group) == 1 or (len(group) <= MOST_PARTS and may_be_one(group, height)):
+            groups[start, stop] = together(group)
+    images = np.array([normalise(group.ink) for group in groups.values()])
+    # the logarithm of the probability of the best way to each place, and what it reads
+    best = [(0, [], [])] + [(-np.inf, [], [])] * len(pieces)
+    for (start, stop), image, probabilities in zip(groups, images, recognise(images)):
+        group = groups[start, stop]
+        whole = Digit(group.box, image, probabilities)
+        ways = [(thresholds.left_out_below ** (stop - start), [], [group.box])]
+        if is_large_enough(whole, height):
+            ways.append((probabilities.max(), [whole], []))
+        if probabilities.max() < thresholds.doubtful_below:
+            product, parts = cut(group, height, recognise)
+            ways.append((product, parts, []))
+        for probability, digits, left_out in ways:
+            so_far, *before = best[start]
+            score = so_far + np.log(probability + 1e-9)
+            if score > best[stop][0]:
+                best[stop] = score, before[0] + digits, before[1] + left_out
+    return best[-1][1:]
+
+
+def is_large_enough(digit, height):
+    """Whether it is no comma, dash or dot, by its box."""
+    tall = (digit.box[1] - digit.box[0]) / height
+    return tall >= (LOWEST_ONE if digit.probabilities.argmax() == 1 else LOWEST_DIGIT)
+
+
+def may_be_one(pieces, height):
+    """Whether pieces are as close as those of one digit, and of two of them one is a fragment."""
+    top, bottom, left, right = np.array([piece.box for piece in pieces]).T[:, :, None]
+    gap_x = np.maximum(left, left.T) - np.minimum(right, right.T)
+    gap_y = np.maximum(top, top.T) - np.minimum(bottom, bottom.T)
+    is_fragment = np.minimum(bottom - top, (bottom - top).T) <= TALLEST_FRAGMENT * height
+    is_close = np.maximum(gap_x, gap_y) <= WIDEST_GAP * height
+    return connected_components(is_fragment & is_close, directed=False)[0] == 1
+
+
+def cut(piece, height, recognise):
+    """Cut a piece into two or more digits: their probability, and a list of Digits.
+
+    height: of a digit. The probabilities of a part are multiplied by those of the other parts,
+    since it is a digit only if these are.
+    """
+    width = piece.box[3] - piece.box[2]
     if not NARROWEST_CUT * height <= width <= WIDEST_CUT * height:
-        return [whole]
-    lines = cheapest_lines(ink)
-    last, columns = len(lines) - 1, np.arange(width)
-    parts = {}  # by the numbers of the lines on their left and right
+        return 0, []
+    scale = max(1, height / CUT_HEIGHT)
+    ink = piece.ink
+    if scale > 1:
+        ink = resize(ink, [max(1, round(side / scale)) for side in ink.shape])
+        ink = np.clip(ink / np.percentile(ink[ink > 0.1], 90), 0, 1)
+    height /= scale
+    lines = cheapest_lines(ink, height)
+    last, columns = len(lines) - 1, np.arange(ink.shape[1])
+    parts, images = {}, []  # by the numbers of the lines on their left and right
     for left, right in itertools.combinations(range(last + 1), 2):
         is_narrow = lines[right].mean() - lines[left].mean() < WIDEST_PART * height
         if is_narrow and (left, right) != (0, last):
-            inside = (lines[left][:, None] <= columns) & (columns < lines[right][:, None])
-            part = np.where(inside, ink, 0)
+            sides = slice(lines[left].min(), lines[right].max())
+            inside = lines[left][:, None] <= columns[sides]
+            inside &= columns[sides] < lines[right][:, None]
+            part = np.where(inside, ink[:, sides], 0)
             if (part > 0.5).any() and np.ptp(box_of(part)[:2]) > LOWEST_PART * height:
-                parts[left, right] = part
+                parts[left, right] = box_of(part) + np.array([0, 0, sides.start, sides.start])
+                images.append(normalise(part))
     if not parts:
-        return [whole]
-    images = np.array([normalise(part) for part in parts.values()])
-    answers = dict(zip(parts, zip(images, recognise(images))))
+        return 0, []
+    answers = dict(zip(parts, zip(images, recognise(np.array(images)))))
     best = [(1, [])]  # the probability of the most probable parts up to each line, and these
     for right in range(1, last + 1):
         ways = [
@@ -46,24 +125,24 @@ def separate(ink, whole, recognise):
         ]
         best.append(max(ways, default=(0, [])))
     product, way = best[last]
-    if product <= whole[2].max() or {answers[part][1].argmax() for part in way} == {1}:
-        return [whole]  # 1s that seem to touch are an H or M
-    found, corner = [], whole[0] - box_of(ink)
+    if {answers[part][1].argmax() for part in way} == {1}:
+        return 0, []  # 1s that seem to touch are an H or M
+    found = []
     for part in way:
         image, probabilities = answers[part]
-        box = corner + box_of(parts[part])
-        found.append((box, image, probabilities * product / probabilities.max()))
-    return found
+        box = np.rint(parts[part] * scale).astype(int) + np.repeat(piece.corner, 2)
+        found.append(Digit(box, image, probabilities * product / probabilities.max()))
+    return product, found
 
 
-def cheapest_lines(ink):
+def cheapest_lines(ink, digit_height):
     """Lines from the top to the bottom of ink (height, width) that cross little of it.
 
     Returns their columns, (n, height), from the left edge to the right one. Halfway down they are
     PLACE_DISTANCE apart; at each place it is the cheapest of several slants.
     """
     height, width = ink.shape
-    number = max(2, round(width / height / PLACE_DISTANCE))
+    number = max(2, round(width / digit_height / PLACE_DISTANCE))
     middles = np.arange(1, number) * width / number
     slants = np.array(sorted(np.linspace(-0.4, 0.4, 17), key=abs))  # straight if all are free
     rows = np.arange(height)

@@ -1,0 +1,70 @@
+"""From a grey picture to ink: sheets of paper in it, and what is written on them.
+
+find_sheets     picture  ->  the whole of it, and each sheet of paper, without what lies around it
+find_ink        picture  ->  how much ink each pixel holds, without light and shadow
+"""
+
+import numpy as np
+from scipy import ndimage
+
+from handwriting.picture import resize
+
+SKETCH_SIZE = 300  # pixels of the longer side, enough to see sheets but no writing
+SMOOTH = 0.015  # steepest change of brightness on a sheet, from one pixel of the sketch to the next
+SMALLEST_SHEET = 0.05  # share of the picture
+FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
+
+
+def find_sheets(picture):
+    """What in a grey picture (height, width) may be the sheet of paper: a list of candidates.
+
+    Each is a picture of its own and its place (top, left) in the other: the whole picture, and
+    each large smooth region, where what lies outside is painted over with the nearest paper.
+    """
+    factor = max(1, max(picture.shape) / SKETCH_SIZE)
+    sketch = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
+    sketch = ndimage.median_filter(sketch, 7)
+    labels, _ = ndimage.label(ndimage.gaussian_gradient_magnitude(sketch, 1) < SMOOTH)
+    sheets = [(picture, (0, 0))]
+    for label in np.flatnonzero(np.bincount(labels.ravel())[1:] >= SMALLEST_SHEET * sketch.size):
+        mask = ndimage.binary_fill_holes(labels == label + 1)
+        if mask.all():
+            continue
+        mask = ndimage.binary_erosion(mask, iterations=2, border_value=1)
+        nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
+        paper = resize(sketch[tuple(nearest)], picture.shape)
+        inside = resize(mask.astype(np.float32), picture.shape) > 0.5
+        (place,) = ndimage.find_objects(inside.astype(int))
+        sheet = np.where(inside, picture, paper)[place]
+        sheets.append((sheet, (place[0].start, place[1].start)))
+    return sheets
+
+
+def find_ink(picture):
+    """How much ink each pixel of a grey picture (height, width) holds: 0 paper, 1 darkest ink.
+
+    Returns float32 of the same shape, about 0 to 1. Ink is what differs from the paper around it,
+    so that light and shadow fall away, and it may be darker or lighter than the paper.
+    """
+    factor = max(1, round(max(picture.shape) / 250))  # light and shadow need no more detail
+    small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
+    window = max(3, max(small.shape) // 3)  # wider than a stroke, narrower than a shadow
+    # Strokes are narrow, so differences from the surroundings have a long tail on the ink's side.
+    detail = small - ndimage.uniform_filter(small, 2 * window)
+    if (detail**3).sum() > 0:
+        picture, small = 1 - picture, 1 - small
+    # beyond the border, paper and shadows go on as they are there
+    paper = ndimage.grey_closing(np.pad(small, window, "edge"), (window, window))
+    paper = paper[window:-window, window:-window]
+    paper = ndimage.minimum_filter(paper, 5)  # at the edge of a shadow, take the darker side
+    paper = resize(paper, picture.shape)
+    ink = (paper - picture) / np.maximum(paper, 0.4)  # on darker paper, noise would pass for ink
+    # smooth the noise down to about 0.03
+    noise = np.median(np.abs(np.diff(ink, axis=1))) if ink.shape[1] > 1 else 0
+    ink = ndimage.gaussian_filter(ink, min(9 * noise, 3), mode="nearest")
+    return ink - np.median(paper_of(ink))
+
+
+def paper_of(ink):
+    """Values of `ink` at the pixels that are surely paper, perhaps a minority: (n,)."""
+    return ink[ink <= max(FAINTEST_INK, ink.max() / 2)]
