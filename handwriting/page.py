@@ -6,10 +6,9 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from files import UserError
-from handwriting.normalise import normalise
 from handwriting.picture import load_picture
 from handwriting.pieces import find_pieces
-from handwriting.segmentation import read_row
+from handwriting.segmentation import read_row, recognise_pieces
 from handwriting.sheet import find_ink, find_sheets
 from model import CLASSES, SIDE
 
@@ -68,101 +67,106 @@ def recognise_picture(picture, recognise, thresholds):
 
     Raises UserError if there are more than MOST_DIGITS.
     """
-    pages, errors = [], []
-    for sheet, (top, left) in find_sheets(picture):
-        try:
-            page = recognise_ink(picture, find_ink(sheet), recognise, thresholds)
-        except UserError as error:
-            errors.append(error)
-            continue
-        page.boxes += [top, top, left, left]
-        page.left_out += [top, top, left, left]
-        pages.append(page)
-    if not pages:
-        raise errors[0]
-    return max(pages, key=lambda page: sureness(page.probabilities, thresholds.doubtful_below))
+    best = -np.inf
+    for sheet, corner in find_sheets(picture):
+        found = find_pieces(find_ink(sheet))
+        recognise_pieces(found, recognise)
+        for piece in found:
+            piece.corner = piece.corner + corner
+            piece.box = piece.box + np.repeat(corner, 2)
+        found_height = digit_height(found, thresholds.doubtful_below)
+        score = sureness(found, found_height, thresholds.doubtful_below)
+        if score > best:
+            best, pieces, height = score, found, found_height
+    number = sum(height / 2 <= piece.height <= TALLEST * height for piece in pieces)
+    if number > MOST_DIGITS:
+        raise UserError(f"{number} pieces; at most {MOST_DIGITS} digits are recognised")
+    rows = [read_row(row, height, recognise, thresholds) for row in find_rows(pieces, height)]
+    too_tall = [piece for piece in pieces if piece.height > TALLEST * height]
+    return page_of(picture, rows, too_tall, height, thresholds.doubtful_below)
 
 
-def sureness(probabilities, doubtful_below):
-    """How sure the answer with probabilities (n, 10) is: the number of sure digits less doubts."""
-    weights = np.where(probabilities.argmax(axis=1) == 1, WEIGHT_OF_1, 1)
-    return np.where(probabilities.max(axis=1) >= doubtful_below, weights, -weights).sum()
-
-
-def recognise_ink(picture, ink, recognise, thresholds):
-    """Recognise the digits in the ink (height, width) of a picture: a Page.
-
-    Raises UserError if there are more than MOST_DIGITS.
-    """
-    pieces = find_pieces(ink)
-    boxes = np.array([piece.box for piece in pieces], int).reshape(-1, 4)
-    if not pieces:
-        return Page(
-            picture,
-            boxes,
-            np.zeros((0, SIDE, SIDE), np.uint8),
-            np.zeros((0, CLASSES)),
-            [],
-            "",
-            boxes,
-        )
-    heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-    probabilities = recognise(np.array([normalise(piece.ink) for piece in pieces]))
-    height = digit_height(heights, probabilities, thresholds.doubtful_below)
-    is_plausible = np.maximum(heights, widths) >= SPECK * height
-    is_plausible &= heights <= TALLEST * height
-    left_out = [boxes[heights > TALLEST * height]]
-    is_tall = is_plausible & (heights >= 0.5 * height)
-    if is_tall.sum() > MOST_DIGITS:
-        raise UserError(f"{is_tall.sum()} pieces; at most {MOST_DIGITS} digits are recognised")
-    pieces = [piece for piece, keep in zip(pieces, is_plausible) if keep]
-    upright = upright_boxes(boxes[is_plausible], height)
-    rows = rows_of(upright, height)
-    digits, row_of = [], []
-    for row in range(rows.max(initial=-1) + 1):
-        members = np.flatnonzero(rows == row)
-        members = members[np.argsort(upright[members, 2:].sum(axis=1))]
-        found, rest = read_row([pieces[m] for m in members], height, recognise, thresholds)
-        digits += found
-        row_of += [row] * len(found)
-        left_out.append(np.array(rest, int).reshape(-1, 4))
-    left_out = np.vstack(left_out)
-    if not digits:
-        return Page(
-            picture,
-            boxes[:0],
-            np.zeros((0, SIDE, SIDE), np.uint8),
-            np.zeros((0, CLASSES)),
-            [],
-            "",
-            left_out,
-        )
-    boxes = np.array([digit.box for digit in digits])
-    images = np.array([digit.image for digit in digits])
-    probabilities = np.array([digit.probabilities for digit in digits])
-    rows = np.array(row_of)
-    is_digit = ~are_slashes(boxes, probabilities, rows)
-    left_out = np.vstack([left_out, boxes[~is_digit]])
-    boxes, images, probabilities, rows = (
-        boxes[is_digit],
-        images[is_digit],
-        probabilities[is_digit],
-        rows[is_digit],
+def page_of(picture, rows, too_tall, height, doubtful_below):
+    """The Page that shows what is found in the rows."""
+    rows = [without_slashes(row) for row in rows]
+    digits = [piece for row in rows for piece, is_digit in row if is_digit]
+    left_out = [piece.box for row in rows for piece, is_digit in row if not is_digit]
+    left_out += [piece.box for piece in too_tall]
+    texts = digit_texts([piece.probabilities for piece in digits], doubtful_below)
+    answers, number = [], 0
+    for row in rows:
+        answer = ""
+        for piece, is_digit in row:
+            if is_digit:
+                answer += texts[number]
+                number += 1
+            elif is_lost(piece, height):
+                answer += "_"
+            else:
+                answer += " "
+        answers.append(answer)
+    text = " ".join(" ".join(answers).split()) if digits else ""
+    while "__" in text or "_ _" in text:
+        text = text.replace("__", "_").replace("_ _", "_")
+    return Page(
+        picture,
+        np.array([piece.box for piece in digits], int).reshape(-1, 4),
+        np.array([piece.image for piece in digits], np.uint8).reshape(-1, SIDE, SIDE),
+        np.array([piece.probabilities for piece in digits]).reshape(-1, CLASSES),
+        texts,
+        text,
+        np.array(left_out, int).reshape(-1, 4),
     )
-    texts = digit_texts(probabilities, thresholds.doubtful_below)
-    text = with_spaces(texts, boxes, rows, left_out)
-    return Page(picture, boxes, images, probabilities, texts, text, left_out)
 
 
-def digit_height(heights, probabilities, doubtful_below):
-    """The height around which most sure digits lie, of pieces with heights (n,): a float."""
-    answers, best = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    weights = np.where(answers == 1, WEIGHT_OF_1, 1) * (best >= doubtful_below)
+def is_lost(piece, height):
+    """Whether a piece that is left out may be a digit, for its size, and is not punctuation."""
+    width = piece.box[3] - piece.box[2]
+    is_narrow = width < 0.4 * piece.height
+    return 0.75 * height <= piece.height <= 1.6 * height and not is_narrow
+
+
+def sureness(pieces, height, doubtful_below):
+    """How many pieces are digits for sure, less those in doubt; strips look like 1s."""
+    total = 0
+    for piece in pieces:
+        if piece.height >= height / 2:
+            is_sure = piece.probability >= doubtful_below
+            total += piece.digit != 1 if is_sure else -1
+    return total
+
+
+def digit_height(pieces, doubtful_below):
+    """The height around which most sure digits lie, a float."""
+    if not pieces:
+        return 0
+    heights = np.array([piece.height for piece in pieces])
+    weights = np.array([WEIGHT_OF_1 if piece.digit == 1 else 1 for piece in pieces])
+    weights = weights * [piece.probability >= doubtful_below for piece in pieces]
     if not weights.any():
         return heights.max()
     is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(1.5)
     near = is_near[np.argmax(is_near @ weights)]
     return np.average(heights[near], weights=weights[near])
+
+
+def find_rows(pieces, height):
+    """The pieces in rows, a list of lists: from above, and from the left.
+
+    height: of a digit.
+    """
+    size = [max(piece.height, piece.box[3] - piece.box[2]) for piece in pieces]
+    pieces = [
+        piece
+        for piece, size in zip(pieces, size)
+        if size >= SPECK * height and piece.height <= TALLEST * height
+    ]
+    if not pieces:
+        return []
+    boxes = upright_boxes(np.array([piece.box for piece in pieces]), height)
+    rows = rows_of(boxes, height)
+    order = np.argsort(boxes[:, 2:].sum(axis=1))
+    return [[pieces[n] for n in order if rows[n] == row] for row in range(rows.max() + 1)]
 
 
 def upright_boxes(boxes, height):
@@ -179,47 +183,35 @@ def upright_boxes(boxes, height):
     return boxes + np.hstack([-y, -y, x, x])
 
 
-def are_slashes(boxes, probabilities, rows):
-    """Which of the boxes (n, 4) hold slashes or brackets, compared with their row: (n,) bool.
-
-    These are read as 1 and taller than all digits.
-    """
-    heights = boxes[:, 1] - boxes[:, 0]
-    is_one = probabilities.argmax(axis=1) == 1
-    is_slash = np.zeros(len(boxes), bool)
-    for row in np.unique(rows):
-        others = heights[(rows == row) & ~is_one]
-        if len(others) >= 2:
-            is_slash |= (rows == row) & is_one & (heights > 1.2 * others.max())
-    return is_slash
+def without_slashes(row):
+    """The row, where slashes and brackets, which are read as 1 and taller than digits, are none."""
+    others = [piece.height for piece, is_digit in row if is_digit and piece.digit != 1]
+    if len(others) < 2:
+        return row
+    tallest = 1.2 * max(others)
+    return [
+        (piece, is_digit and (piece.digit != 1 or piece.height <= tallest))
+        for piece, is_digit in row
+    ]
 
 
 def rows_of(boxes, height):
-    """The row of each of the digits with boxes (n, 4), counted from above: (n,) integers."""
+    """The row of each of the pieces with boxes (n, 4), counted from above: (n,) integers."""
     top, bottom = boxes.T[:2, :, None]
+    y, x, tall = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
+    is_tall = tall >= 0.5 * height
     overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
-    is_beside = overlap >= 0.5 * np.minimum(bottom - top, (bottom - top).T)
-    number, row = connected_components(is_beside, directed=False)
-    tops = [boxes[row == n, 0].mean() for n in range(number)]
-    return np.argsort(np.argsort(tops))[row]
-
-
-def with_spaces(texts, boxes, rows, left_out):
-    """The answer: the digits, with a space between rows and where something is left out.
-
-    texts, boxes: of the digits in reading order. rows: the row (n,) of each. left_out: (m, 4).
-    """
-    answer = "".join(texts[:1])
-    x = left_out[:, 2:].mean(axis=1)
-    for right in range(1, len(texts)):
-        pair = boxes[right - 1 : right + 1]
-        start, stop = pair[:, 2:].mean(axis=1)
-        is_between = (start < x) & (x < stop)
-        is_between &= (left_out[:, 0] < pair[:, 1].max()) & (pair[:, 0].min() < left_out[:, 1])
-        if is_between.any() or rows[right] != rows[right - 1]:
-            answer += " "
-        answer += texts[right]
-    return answer
+    is_beside = is_tall & is_tall.T & (overlap >= 0.5 * np.minimum(tall, tall.T))
+    is_beside &= np.abs(y - y.T) < 0.7 * height
+    distance = np.where(is_beside & (x > x[:, None]), x - x[:, None], np.inf)
+    # short pieces belong to the tall one that is nearest, above all in height
+    is_beside = is_tall.T & (top - 0.3 * height < bottom.T) & (top.T < bottom + 0.3 * height)
+    others = np.where(is_beside, np.abs(y - y.T) + 0.3 * np.abs(x - x[:, None]), np.inf)
+    distance = np.where(is_tall, distance, others)
+    is_nearest = distance == distance.min(axis=1, keepdims=True)
+    _, rows = connected_components(is_nearest & np.isfinite(distance), directed=False)
+    middles = [y[rows == n].mean() for n in range(rows.max() + 1)]
+    return np.argsort(np.argsort(middles))[rows]
 
 
 def digit_texts(probabilities, doubtful_below):
@@ -227,5 +219,4 @@ def digit_texts(probabilities, doubtful_below):
 
     A digit less probable than doubtful_below has a ? beside it.
     """
-    answers, sure = probabilities.argmax(axis=1), probabilities.max(axis=1) >= doubtful_below
-    return [str(digit) if is_sure else f"{digit}?" for digit, is_sure in zip(answers, sure)]
+    return [f"{p.argmax()}" + "?" * bool(p.max() < doubtful_below) for p in probabilities]

@@ -15,15 +15,30 @@ BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 
 @dataclass
 class Piece:
-    """A connected piece of ink, or several together.
+    """A connected piece of ink, several of them or a part of one; what the network makes of it.
 
-    ink: (height, width) float32, 0 on paper and 1 within strokes. corner: the place (2,) of its
-    first pixel in the picture. box: (4,) integers: top, bottom, left, right in the picture.
+    box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
+    paper and 1 within strokes, its first pixel at corner (2,) in the picture. image: (28, 28) uint8
+    as MNIST's. probabilities: (10,).
     """
 
+    box: np.ndarray
     ink: np.ndarray
     corner: np.ndarray
-    box: np.ndarray
+    image: np.ndarray = None
+    probabilities: np.ndarray = None
+
+    @property
+    def height(self):
+        return self.box[1] - self.box[0]
+
+    @property
+    def digit(self):
+        return self.probabilities.argmax()
+
+    @property
+    def probability(self):
+        return self.probabilities.max()
 
 
 def find_pieces(ink):
@@ -52,7 +67,7 @@ def cut_out(ink, labels, label, box):
     level = np.percentile(ink[mask], 90)
     soft = ndimage.maximum_filter(mask, 2 * reach + 1) & (labels == 0)
     ink = np.where(mask | soft, np.clip(ink / level, 0, 1), 0).astype(np.float32)
-    return Piece(ink, np.array([top, left]), box)
+    return Piece(box, ink, np.array([top, left]))
 
 
 def together(pieces):
@@ -66,7 +81,7 @@ def together(pieces):
         np.maximum(target, piece.ink, out=target)
     boxes = np.array([piece.box for piece in pieces])
     top, left, bottom, right = *boxes.min(axis=0)[[0, 2]], *boxes.max(axis=0)[[1, 3]]
-    return Piece(ink, corner, np.array([top, bottom, left, right]))
+    return Piece(np.array([top, bottom, left, right]), ink, corner)
 
 
 def faintest_ink(ink):

@@ -6,14 +6,13 @@ Learning Applied to Document Recognition, 1998, section V).
 """
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from handwriting.normalise import box_of, normalise
 from handwriting.picture import resize
-from handwriting.pieces import together
+from handwriting.pieces import Piece, together
 
 MOST_PARTS = 4  # pieces of one digit
 # in heights of a digit:
@@ -28,51 +27,50 @@ NARROWEST_CUT, WIDEST_CUT = 0.7, 8  # width of a piece; others are not cut, whic
 CUT_HEIGHT = 80  # pixels; a taller piece is reduced before it is cut
 
 
-@dataclass
-class Digit:
-    """What may be a digit: its box (4,), image (28, 28) uint8 and probabilities (10,)."""
-
-    box: np.ndarray
-    image: np.ndarray
-    probabilities: np.ndarray
+def recognise_pieces(pieces, recognise):
+    """Fill in the images of pieces, a list, and the probabilities that the network gives these."""
+    for piece in pieces:
+        piece.image = normalise(piece.ink)
+    if pieces:
+        answers = recognise(np.array([piece.image for piece in pieces]))
+        for piece, probabilities in zip(pieces, answers):
+            piece.probabilities = probabilities
 
 
 def read_row(pieces, height, recognise, thresholds):
-    """Recognise the digits in a row of pieces, a list from the left to the right.
+    """Join, cut or leave out the pieces of a row, a list from the left to the right.
 
     height: of a digit, in pixels. recognise: function from images (n, 28, 28) uint8 to
-    probabilities (n, 10). thresholds: those of config.py. Returns a list of Digits and the boxes
-    of the pieces that are none.
+    probabilities (n, 10). thresholds: those of config.py. Returns a list of pairs from the left to
+    the right: a piece, and whether it is a digit.
     """
     groups = {}  # by the numbers of the first piece and of the one after the last
     for start, stop in itertools.combinations(range(len(pieces) + 1), 2):
         group = pieces[start:stop]
-        if len(group) == 1 or (len(group) <= MOST_PARTS and may_be_one(group, height)):
+        if len(group) == 1:
+            groups[start, stop] = group[0]
+        elif len(group) <= MOST_PARTS and may_be_one(group, height):
             groups[start, stop] = together(group)
-    images = np.array([normalise(group.ink) for group in groups.values()])
-    # the logarithm of the probability of the best way to each place, and what it reads
-    best = [(0, [], [])] + [(-np.inf, [], [])] * len(pieces)
-    for (start, stop), image, probabilities in zip(groups, images, recognise(images)):
-        group = groups[start, stop]
-        whole = Digit(group.box, image, probabilities)
-        ways = [(thresholds.left_out_below ** (stop - start), [], [group.box])]
-        if is_large_enough(whole, height):
-            ways.append((probabilities.max(), [whole], []))
-        if probabilities.max() < thresholds.doubtful_below:
+    recognise_pieces([group for group in groups.values() if group.image is None], recognise)
+    # the logarithm of the probability of the best way to each place, and what it finds
+    best = [(0, [])] + [(-np.inf, [])] * len(pieces)
+    for (start, stop), group in groups.items():
+        ways = [(thresholds.left_out_below, [(group, False)])]
+        if is_large_enough(group, height):
+            ways.append((group.probability, [(group, True)]))
+        if group.probability < thresholds.doubtful_below:
             product, parts = cut(group, height, recognise)
-            ways.append((product, parts, []))
-        for probability, digits, left_out in ways:
-            so_far, *before = best[start]
-            score = so_far + np.log(probability + 1e-9)
-            if score > best[stop][0]:
-                best[stop] = score, before[0] + digits, before[1] + left_out
-    return best[-1][1:]
+            ways.append((product, [(part, True) for part in parts]))
+        for probability, found in ways:
+            score = best[start][0] + np.log(max(probability, 1e-9))
+            if probability >= thresholds.left_out_below and score > best[stop][0]:
+                best[stop] = score, best[start][1] + found
+    return best[-1][1]
 
 
-def is_large_enough(digit, height):
-    """Whether it is no comma, dash or dot, by its box."""
-    tall = (digit.box[1] - digit.box[0]) / height
-    return tall >= (LOWEST_ONE if digit.probabilities.argmax() == 1 else LOWEST_DIGIT)
+def is_large_enough(piece, height):
+    """Whether a piece is no comma, dash or dot."""
+    return piece.height >= height * (LOWEST_ONE if piece.digit == 1 else LOWEST_DIGIT)
 
 
 def may_be_one(pieces, height):
@@ -86,7 +84,7 @@ def may_be_one(pieces, height):
 
 
 def cut(piece, height, recognise):
-    """Cut a piece into two or more digits: their probability, and a list of Digits.
+    """Cut a piece into two or more digits: their probability, and a list of these.
 
     height: of a digit. The probabilities of a part are multiplied by those of the other parts,
     since it is a digit only if these are.
@@ -102,7 +100,7 @@ def cut(piece, height, recognise):
     height /= scale
     lines = cheapest_lines(ink, height)
     last, columns = len(lines) - 1, np.arange(ink.shape[1])
-    parts, images = {}, []  # by the numbers of the lines on their left and right
+    parts = {}  # by the numbers of the lines on their left and right
     for left, right in itertools.combinations(range(last + 1), 2):
         is_narrow = lines[right].mean() - lines[left].mean() < WIDEST_PART * height
         if is_narrow and (left, right) != (0, last):
@@ -111,27 +109,23 @@ def cut(piece, height, recognise):
             inside &= columns[sides] < lines[right][:, None]
             part = np.where(inside, ink[:, sides], 0)
             if (part > 0.5).any() and np.ptp(box_of(part)[:2]) > LOWEST_PART * height:
-                parts[left, right] = box_of(part) + np.array([0, 0, sides.start, sides.start])
-                images.append(normalise(part))
-    if not parts:
-        return 0, []
-    answers = dict(zip(parts, zip(images, recognise(np.array(images)))))
+                box = scale * (box_of(part) + [0, 0, sides.start, sides.start])
+                box = np.rint(box).astype(int) + np.repeat(piece.corner, 2)
+                parts[left, right] = Piece(box, part, piece.corner)
+    recognise_pieces(list(parts.values()), recognise)
     best = [(1, [])]  # the probability of the most probable parts up to each line, and these
     for right in range(1, last + 1):
         ways = [
-            (best[left][0] * answers[left, right][1].max(), [*best[left][1], (left, right)])
+            (best[left][0] * parts[left, right].probability, [*best[left][1], parts[left, right]])
             for left in range(right)
-            if (left, right) in answers
+            if (left, right) in parts
         ]
-        best.append(max(ways, default=(0, [])))
-    product, way = best[last]
-    if {answers[part][1].argmax() for part in way} == {1}:
+        best.append(max(ways, default=(0, []), key=lambda way: way[0]))
+    product, found = best[last]
+    if {part.digit for part in found} == {1}:
         return 0, []  # 1s that seem to touch are an H or M
-    found = []
-    for part in way:
-        image, probabilities = answers[part]
-        box = np.rint(parts[part] * scale).astype(int) + np.repeat(piece.corner, 2)
-        found.append(Digit(box, image, probabilities * product / probabilities.max()))
+    for part in found:
+        part.probabilities = part.probabilities * product / part.probability
     return product, found
 
 

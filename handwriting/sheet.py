@@ -16,28 +16,33 @@ FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 
 
 def find_sheets(picture):
-    """What in a grey picture (height, width) may be the sheet of paper: a list of candidates.
+    """Find what in a grey picture (height, width) may be the sheet of paper.
 
-    Each is a picture of its own and its place (top, left) in the other: the whole picture, and
-    each large smooth region, where what lies outside is painted over with the nearest paper.
+    Yields the whole picture, and each large smooth region in it, where what lies outside is painted
+    over with the nearest paper; and the place (top, left) of each.
     """
+    yield picture, (0, 0)
     factor = max(1, max(picture.shape) / SKETCH_SIZE)
     sketch = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
     sketch = ndimage.median_filter(sketch, 7)
     labels, _ = ndimage.label(ndimage.gaussian_gradient_magnitude(sketch, 1) < SMOOTH)
-    sheets = [(picture, (0, 0))]
+    factors = np.divide(picture.shape, sketch.shape)
     for label in np.flatnonzero(np.bincount(labels.ravel())[1:] >= SMALLEST_SHEET * sketch.size):
         mask = ndimage.binary_fill_holes(labels == label + 1)
         if mask.all():
             continue
         mask = ndimage.binary_erosion(mask, iterations=2, border_value=1)
         nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
-        paper = resize(sketch[tuple(nearest)], picture.shape)
-        inside = resize(mask.astype(np.float32), picture.shape) > 0.5
-        (place,) = ndimage.find_objects(inside.astype(int))
-        sheet = np.where(inside, picture, paper)[place]
-        sheets.append((sheet, (place[0].start, place[1].start)))
-    return sheets
+        paper = sketch[tuple(nearest)]
+        y, x = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+        box = x[0], y[0], x[-1] + 1, y[-1] + 1
+        top, left, bottom, right = np.rint(np.take(box, [1, 0, 3, 2]) * np.tile(factors, 2)).astype(
+            int
+        )
+        sheet = picture[top:bottom, left:right]
+        paper = resize(paper, sheet.shape, box)
+        inside = resize(mask.astype(np.float32), sheet.shape, box) > 0.5
+        yield np.where(inside, sheet, paper), (top, left)
 
 
 def find_ink(picture):
