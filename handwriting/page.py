@@ -49,35 +49,44 @@ def recognise_page(path, recognise, thresholds):
     probabilities (n, 10). thresholds: those of config.py, in a namespace.
     """
     picture, factor, pages = load_picture(path, WORKING_SIZE)
-    page = recognise_picture(picture, recognise, thresholds)
-    heights = page.boxes[:, 1] - page.boxes[:, 0]
-    if factor > 1 and (not len(heights) or np.median(heights) < SMALL):
-        picture, _, _ = load_picture(path, FULL_SIZE)
+    sheets = find_sheets(picture)
+    looks = [pieces_on(sheet, picture, recognise) for sheet in sheets]
+    scores = [sureness(pieces, thresholds.doubtful_below) for pieces in looks]
+    best = int(np.argmax(scores))
+    pieces, sheet = looks[best], sheets[best]
+    page = None
+    if factor > 1 and (
+        scores[best] <= 0 or digit_height(pieces, thresholds.doubtful_below) < SMALL
+    ):
+        larger, _, _ = load_picture(path, FULL_SIZE)
         try:
-            page = recognise_picture(picture, recognise, thresholds)
+            page = recognise_pieces_on(
+                larger, pieces_on(sheet, larger, recognise), recognise, thresholds
+            )
         except UserError:
-            if not page.texts:
-                raise
+            pass
+    page = page or recognise_pieces_on(picture, pieces, recognise, thresholds)
     page.pages = pages
     return page
 
 
 def recognise_picture(picture, recognise, thresholds):
-    """Recognise the digits in a grey picture (height, width), or on the sheet it shows: a Page.
+    """Recognise the digits in a grey picture (height, width): a Page."""
 
-    Raises UserError if there are more than MOST_DIGITS.
-    """
-    best = -np.inf
-    for sheet, corner in find_sheets(picture):
-        found = find_pieces(find_ink(sheet))
-        recognise_pieces(found, recognise)
-        for piece in found:
-            piece.corner = piece.corner + corner
-            piece.box = piece.box + np.repeat(corner, 2)
-        found_height = digit_height(found, thresholds.doubtful_below)
-        score = sureness(found, found_height, thresholds.doubtful_below)
-        if score > best:
-            best, pieces, height = score, found, found_height
+
+def pieces_on(sheet, picture, recognise):
+    """The pieces of ink on a sheet in a picture, recognised."""
+    part, corner = sheet.cut_out(picture)
+    pieces = find_pieces(find_ink(part))
+    recognise_pieces(pieces, recognise)
+    for piece in pieces:
+        piece.corner = piece.corner + corner
+        piece.box = piece.box + np.repeat(corner, 2)
+    return pieces
+
+
+def recognise_pieces_on(picture, pieces, recognise, thresholds):
+    height = digit_height(pieces, thresholds.doubtful_below)
     number = sum(height / 2 <= piece.height <= TALLEST * height for piece in pieces)
     if number > MOST_DIGITS:
         raise UserError(f"{number} pieces; at most {MOST_DIGITS} digits are recognised")
@@ -126,9 +135,9 @@ def is_lost(piece, height):
     return 0.75 * height <= piece.height <= 1.6 * height and not is_narrow
 
 
-def sureness(pieces, height, doubtful_below):
+def sureness(pieces, doubtful_below):
     """How many pieces are digits for sure, less those in doubt; strips look like 1s."""
-    total = 0
+    height, total = digit_height(pieces, doubtful_below), 0
     for piece in pieces:
         if piece.height >= height / 2:
             is_sure = piece.probability >= doubtful_below
@@ -205,7 +214,7 @@ def rows_of(boxes, height):
     is_beside &= np.abs(y - y.T) < 0.7 * height
     distance = np.where(is_beside & (x > x[:, None]), x - x[:, None], np.inf)
     # short pieces belong to the tall one that is nearest, above all in height
-    is_beside = is_tall.T & (top - 0.3 * height < bottom.T) & (top.T < bottom + 0.3 * height)
+    is_beside = is_tall.T & (top - 0.3 * height < bottom.T) & (bottom + 0.3 * height > top.T)
     others = np.where(is_beside, np.abs(y - y.T) + 0.3 * np.abs(x - x[:, None]), np.inf)
     distance = np.where(is_tall, distance, others)
     is_nearest = distance == distance.min(axis=1, keepdims=True)

@@ -109,8 +109,8 @@ def cut(piece, height, recognise):
             inside &= columns[sides] < lines[right][:, None]
             part = np.where(inside, ink[:, sides], 0)
             if (part > 0.5).any() and np.ptp(box_of(part)[:2]) > LOWEST_PART * height:
-                box = scale * (box_of(part) + [0, 0, sides.start, sides.start])
-                box = np.rint(box).astype(int) + np.repeat(piece.corner, 2)
+                box = box_of(part) + np.array([0, 0, sides.start, sides.start])
+                box = np.rint(scale * box).astype(int) + np.repeat(piece.corner, 2)
                 parts[left, right] = Piece(box, part, piece.corner)
     recognise_pieces(list(parts.values()), recognise)
     best = [(1, [])]  # the probability of the most probable parts up to each line, and these

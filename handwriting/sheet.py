@@ -4,6 +4,8 @@ find_sheets     picture  ->  the whole of it, and each sheet of paper, without w
 find_ink        picture  ->  how much ink each pixel holds, without light and shadow
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -15,34 +17,50 @@ SMALLEST_SHEET = 0.05  # share of the picture
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 
 
-def find_sheets(picture):
-    """Find what in a grey picture (height, width) may be the sheet of paper.
+@dataclass
+class Sheet:
+    """A sheet of paper in a picture, or all of the picture.
 
-    Yields the whole picture, and each large smooth region in it, where what lies outside is painted
-    over with the nearest paper; and the place (top, left) of each.
+    mask: (height, width) bool, where it is, in a sketch of the picture. paper: float32 of the same
+    shape, its brightness there, and elsewhere that of the nearest paper.
     """
-    yield picture, (0, 0)
+
+    mask: np.ndarray
+    paper: np.ndarray
+
+    def cut_out(self, picture):
+        """The part of a grey picture around the sheet, where all else is painted over as paper.
+
+        Returns it, (height, width) float32, and its place (top, left).
+        """
+        if self.mask.all():
+            return picture, (0, 0)
+        y, x = (np.flatnonzero(self.mask.any(axis)) for axis in (1, 0))
+        box = np.array([x[0], y[0], x[-1] + 1, y[-1] + 1])
+        scale = np.divide(picture.shape, self.mask.shape)[[1, 0, 1, 0]]
+        left, top, right, bottom = np.rint(scale * box).astype(int)
+        part = picture[top:bottom, left:right]
+        inside = resize(self.mask.astype(np.float32), part.shape, box) > 0.5
+        return np.where(inside, part, resize(self.paper, part.shape, box)), (top, left)
+
+
+def find_sheets(picture):
+    """Find what in a grey picture (height, width) may be the sheet of paper: a list of Sheets.
+
+    These are all of the picture, and each large smooth region in it.
+    """
     factor = max(1, max(picture.shape) / SKETCH_SIZE)
     sketch = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
     sketch = ndimage.median_filter(sketch, 7)
     labels, _ = ndimage.label(ndimage.gaussian_gradient_magnitude(sketch, 1) < SMOOTH)
-    factors = np.divide(picture.shape, sketch.shape)
+    sheets = [Sheet(np.ones_like(sketch, bool), sketch)]
     for label in np.flatnonzero(np.bincount(labels.ravel())[1:] >= SMALLEST_SHEET * sketch.size):
         mask = ndimage.binary_fill_holes(labels == label + 1)
-        if mask.all():
-            continue
-        mask = ndimage.binary_erosion(mask, iterations=2, border_value=1)
-        nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
-        paper = sketch[tuple(nearest)]
-        y, x = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-        box = x[0], y[0], x[-1] + 1, y[-1] + 1
-        top, left, bottom, right = np.rint(np.take(box, [1, 0, 3, 2]) * np.tile(factors, 2)).astype(
-            int
-        )
-        sheet = picture[top:bottom, left:right]
-        paper = resize(paper, sheet.shape, box)
-        inside = resize(mask.astype(np.float32), sheet.shape, box) > 0.5
-        yield np.where(inside, sheet, paper), (top, left)
+        if not mask.all():
+            mask = ndimage.binary_erosion(mask, iterations=2, border_value=1)
+            nearest = ndimage.distance_transform_edt(~mask, None, False, True)
+            sheets.append(Sheet(mask, sketch[tuple(nearest)]))
+    return sheets
 
 
 def find_ink(picture):
