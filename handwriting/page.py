@@ -18,6 +18,7 @@ MOST_DIGITS = 100
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 SPECK = 0.1  # of the height of a digit
 TALLEST = 2.5  # the same
+TALLEST_ONE = 1.2  # of the tallest digit
 SMALL = 24  # pixels; if digits are shorter, the picture is read again at FULL_SIZE
 
 
@@ -97,7 +98,13 @@ def recognise_pieces_on(picture, pieces, recognise, thresholds):
 
 def page_of(picture, rows, too_tall, height, doubtful_below):
     """The Page that shows what is found in the rows."""
-    rows = [without_slashes(row) for row in rows]
+    # slashes and brackets are read as 1 and are taller than digits
+    tallest = [p.height for row in rows for p, is_digit in row if is_digit and p.digit != 1]
+    limit = TALLEST_ONE * max(tallest, default=np.inf)
+    rows = [
+        [(p, is_digit and (p.digit != 1 or p.height <= limit)) for p, is_digit in row]
+        for row in rows
+    ]
     digits = [piece for row in rows for piece, is_digit in row if is_digit]
     left_out = [piece.box for row in rows for piece, is_digit in row if not is_digit]
     left_out += [piece.box for piece in too_tall]
@@ -190,18 +197,6 @@ def upright_boxes(boxes, height):
     tilt = tilts[np.argmax(profile.sum(axis=(1, 2)))]
     y, x = (tilt * x)[:, None], (tilt * y)[:, None]
     return boxes + np.hstack([-y, -y, x, x])
-
-
-def without_slashes(row):
-    """The row, where slashes and brackets, which are read as 1 and taller than digits, are none."""
-    others = [piece.height for piece, is_digit in row if is_digit and piece.digit != 1]
-    if len(others) < 2:
-        return row
-    tallest = 1.2 * max(others)
-    return [
-        (piece, is_digit and (piece.digit != 1 or piece.height <= tallest))
-        for piece, is_digit in row
-    ]
 
 
 def rows_of(boxes, height):

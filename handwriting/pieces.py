@@ -33,6 +33,10 @@ class Piece:
         return self.box[1] - self.box[0]
 
     @property
+    def width(self):
+        return self.box[3] - self.box[2]
+
+    @property
     def digit(self):
         return self.probabilities.argmax()
 
