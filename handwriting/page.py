@@ -1,5 +1,6 @@
 """From digits to the answer: rows, reading order, punctuation."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +14,13 @@ from handwriting.sheet import find_ink, find_sheets
 from model import CLASSES, SIDE
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
-FULL_SIZE = 4000  # the same where the digits are small
+FULL_SIZE = 3000  # the same, at most, where the digits are small
+SMALL, CLEAR = 24, 40  # pixels; shorter digits are read again, about so many pixels high
 MOST_DIGITS = 100
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 SPECK = 0.1  # of the height of a digit
 TALLEST = 2.5  # the same
 TALLEST_ONE = 1.2  # of the tallest digit
-SMALL = 24  # pixels; if digits are shorter, the picture is read again at FULL_SIZE
 
 
 @dataclass
@@ -52,27 +53,18 @@ def recognise_page(path, recognise, thresholds):
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
     looks = [pieces_on(sheet, picture, recognise) for sheet in sheets]
-    scores = [sureness(pieces, thresholds.doubtful_below) for pieces in looks]
-    best = int(np.argmax(scores))
-    pieces, sheet = looks[best], sheets[best]
+    best = np.argmax([sureness(pieces, thresholds.doubtful_below) for pieces in looks])
+    height = digit_height(looks[best], thresholds.doubtful_below)
     page = None
-    if factor > 1 and (
-        scores[best] <= 0 or digit_height(pieces, thresholds.doubtful_below) < SMALL
-    ):
-        larger, _, _ = load_picture(path, FULL_SIZE)
-        try:
-            page = recognise_pieces_on(
-                larger, pieces_on(sheet, larger, recognise), recognise, thresholds
-            )
-        except UserError:
-            pass
-    page = page or recognise_pieces_on(picture, pieces, recognise, thresholds)
+    if factor > 1 and 0 < height < SMALL:
+        size = min(FULL_SIZE, round(WORKING_SIZE * CLEAR / height))
+        larger, _, _ = load_picture(path, size)
+        pieces = pieces_on(sheets[best], larger, recognise)
+        with suppress(UserError):
+            page = page_of(larger, pieces, recognise, thresholds)
+    page = page or page_of(picture, looks[best], recognise, thresholds)
     page.pages = pages
     return page
-
-
-def recognise_picture(picture, recognise, thresholds):
-    """Recognise the digits in a grey picture (height, width): a Page."""
 
 
 def pieces_on(sheet, picture, recognise):
@@ -86,18 +78,17 @@ def pieces_on(sheet, picture, recognise):
     return pieces
 
 
-def recognise_pieces_on(picture, pieces, recognise, thresholds):
+def page_of(picture, pieces, recognise, thresholds):
+    """The Page of a grey picture (height, width) with these pieces of ink, recognised.
+
+    Raises UserError if there are more than MOST_DIGITS.
+    """
     height = digit_height(pieces, thresholds.doubtful_below)
     number = sum(height / 2 <= piece.height <= TALLEST * height for piece in pieces)
     if number > MOST_DIGITS:
         raise UserError(f"{number} pieces; at most {MOST_DIGITS} digits are recognised")
     rows = [read_row(row, height, recognise, thresholds) for row in find_rows(pieces, height)]
     too_tall = [piece for piece in pieces if piece.height > TALLEST * height]
-    return page_of(picture, rows, too_tall, height, thresholds.doubtful_below)
-
-
-def page_of(picture, rows, too_tall, height, doubtful_below):
-    """The Page that shows what is found in the rows."""
     # slashes and brackets are read as 1 and are taller than digits
     tallest = [p.height for row in rows for p, is_digit in row if is_digit and p.digit != 1]
     limit = TALLEST_ONE * max(tallest, default=np.inf)
@@ -108,7 +99,7 @@ def page_of(picture, rows, too_tall, height, doubtful_below):
     digits = [piece for row in rows for piece, is_digit in row if is_digit]
     left_out = [piece.box for row in rows for piece, is_digit in row if not is_digit]
     left_out += [piece.box for piece in too_tall]
-    texts = digit_texts([piece.probabilities for piece in digits], doubtful_below)
+    texts = digit_texts([piece.probabilities for piece in digits], thresholds.doubtful_below)
     answers, number = [], 0
     for row in rows:
         answer = ""

@@ -187,7 +187,7 @@ def without_table(labels):
     is_stripe = (heights == labels.shape[0]) & (heights > 4 * widths)
     is_stripe |= (widths == labels.shape[1]) & (widths > 4 * heights)
     keep = (np.max(contact, axis=0) < 0.8 * sizes) & ~is_stripe
-    return np.append(0, np.where(keep, keep.cumsum(), 0))[labels]
+    return np.append(0, np.where(keep, keep.cumsum(), 0)).astype(np.int32)[labels]
 
 
 def boxes_of(labels):
