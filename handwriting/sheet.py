@@ -36,7 +36,7 @@ class Sheet:
         if self.mask.all():
             return picture, (0, 0)
         y, x = (np.flatnonzero(self.mask.any(axis)) for axis in (1, 0))
-        box = np.array([x[0], y[0], x[-1] + 1, y[-1] + 1])
+        box = x[0], y[0], x[-1] + 1, y[-1] + 1
         scale = np.divide(picture.shape, self.mask.shape)[[1, 0, 1, 0]]
         left, top, right, bottom = np.rint(scale * box).astype(int)
         part = picture[top:bottom, left:right]

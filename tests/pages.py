@@ -3,11 +3,12 @@
 The test images are left to benchmarks/reading.py, so that its numbers are of unseen digits.
 """
 
+import io
+
 import numpy as np
 from PIL import Image
 
-from handwriting.page import recognise_ink, recognise_page
-from handwriting.picture import find_ink
+from handwriting.page import recognise_page
 from main import main
 from settings import load_config
 
@@ -35,8 +36,9 @@ def save(path, picture, **options):
 
 def page_of(picture, read):
     """What is read in a grey picture (height, width): a Page."""
-    picture = picture.astype(np.float32)
-    return recognise_ink(picture, find_ink(picture), read, READING)
+    file = io.BytesIO()
+    as_image(picture).save(file, "PNG")
+    return recognise_page(file, read, READING)
 
 
 def answer(picture, read):
