@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
+from scipy import ndimage
 
 from files import UserError
 
