@@ -1,5 +1,6 @@
 """From digits to the answer: rows, reading order, punctuation."""
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,9 +19,16 @@ FULL_SIZE = 3000  # the same, at most, where the digits are small
 SMALL, CLEAR = 24, 40  # pixels; shorter digits are read again, about so many pixels high
 MOST_DIGITS = 100
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
-SPECK = 0.1  # of the height of a digit
-TALLEST = 2.5  # the same
-TALLEST_ONE = 1.2  # of the tallest digit
+SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
+# in heights of a digit:
+SPECK = 0.1  # longer side of what is not even a dot
+LOWEST_LOST, TALLEST_LOST = 0.75, 1.6  # of what may be a digit that is left out
+TALLEST = 2.5  # of a digit with a long tail
+ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
+ROW_STEP = 0.7  # between the middles of neighbours in a row, across it
+MARK_GAP = 0.3  # between a mark and its row
+NARROWEST_LOST = 0.4  # of its own height; narrower ones are slashes and brackets
+TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
 
 
 @dataclass
@@ -47,35 +55,57 @@ class Page:
 def recognise_page(path, recognise, thresholds):
     """Recognise the digits in a picture file: a Page. Raises UserError if it is no picture.
 
-    path: a path or a file object. recognise: function that turns images (n, 28, 28) uint8 into
-    probabilities (n, 10). thresholds: those of config.py, in a namespace.
+    Of the sheets that the picture may show, the one with the most sure digits is read. path: a path
+    or a file object. recognise: function that turns images (n, 28, 28) uint8 into probabilities
+    (n, 10). thresholds: those of config.py, in a namespace.
     """
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
-    looks = [pieces_on(sheet, picture, recognise) for sheet in sheets]
-    best = np.argmax([sureness(pieces, thresholds.doubtful_below) for pieces in looks])
-    height = digit_height(looks[best], thresholds.doubtful_below)
+    found = [pieces_on(sheet, picture, recognise) for sheet in sheets]
+    best = np.argmax([sureness(pieces, thresholds.doubtful_below) for pieces in found])
+    height = digit_height(found[best], thresholds.doubtful_below)
     page = None
-    if factor > 1 and 0 < height < SMALL:
-        size = min(FULL_SIZE, round(WORKING_SIZE * CLEAR / height))
-        larger, _, _ = load_picture(path, size)
-        pieces = pieces_on(sheets[best], larger, recognise)
+    if factor > 1 and height < SMALL:
+        larger, _, _ = load_picture(path, min(FULL_SIZE, WORKING_SIZE * CLEAR / max(height, 1)))
         with suppress(UserError):
+            pieces = pieces_on(sheets[best], larger, recognise)
             page = page_of(larger, pieces, recognise, thresholds)
-    page = page or page_of(picture, looks[best], recognise, thresholds)
+    page = page or page_of(picture, found[best], recognise, thresholds)
     page.pages = pages
     return page
 
 
 def pieces_on(sheet, picture, recognise):
-    """The pieces of ink on a sheet in a picture, recognised."""
+    """The pieces of ink on a sheet in a picture (height, width), recognised: a list."""
     part, corner = sheet.cut_out(picture)
     pieces = find_pieces(find_ink(part))
-    recognise_pieces(pieces, recognise)
     for piece in pieces:
         piece.corner = piece.corner + corner
         piece.box = piece.box + np.repeat(corner, 2)
+    recognise_pieces(pieces, recognise)
     return pieces
+
+
+def sureness(pieces, doubtful_below):
+    """How many pieces are digits for sure, less those in doubt. 1s don't count: strips are many."""
+    height = digit_height(pieces, doubtful_below)
+    large = [piece for piece in pieces if piece.height >= height / 2]
+    return sum(p.digit != 1 if p.probability >= doubtful_below else -1 for p in large)
+
+
+def digit_height(pieces, doubtful_below):
+    """The height around which most sure digits lie: a float. If none is sure, that of the tallest.
+
+    It is the yardstick for specks, marks, fragments, cuts and what is too tall to be a digit.
+    """
+    heights = np.array([piece.height for piece in pieces])
+    weights = np.array([WEIGHT_OF_1 if piece.digit == 1 else 1 for piece in pieces])
+    weights = weights * [piece.probability >= doubtful_below for piece in pieces]
+    if not weights.any():
+        return heights.max(initial=0)
+    is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(SPREAD)
+    near = is_near[np.argmax(is_near @ weights)]
+    return np.average(heights[near], weights=weights[near])
 
 
 def page_of(picture, pieces, recognise, thresholds):
@@ -88,124 +118,87 @@ def page_of(picture, pieces, recognise, thresholds):
     if number > MOST_DIGITS:
         raise UserError(f"{number} pieces; at most {MOST_DIGITS} digits are recognised")
     rows = [read_row(row, height, recognise, thresholds) for row in find_rows(pieces, height)]
-    too_tall = [piece for piece in pieces if piece.height > TALLEST * height]
-    # slashes and brackets are read as 1 and are taller than digits
     tallest = [p.height for row in rows for p, is_digit in row if is_digit and p.digit != 1]
     limit = TALLEST_ONE * max(tallest, default=np.inf)
-    rows = [
-        [(p, is_digit and (p.digit != 1 or p.height <= limit)) for p, is_digit in row]
-        for row in rows
-    ]
+    for row in rows:
+        row[:] = [(p, is_digit and (p.digit != 1 or p.height <= limit)) for p, is_digit in row]
     digits = [piece for row in rows for piece, is_digit in row if is_digit]
     left_out = [piece.box for row in rows for piece, is_digit in row if not is_digit]
-    left_out += [piece.box for piece in too_tall]
+    left_out += [piece.box for piece in pieces if piece.height > TALLEST * height]
     texts = digit_texts([piece.probabilities for piece in digits], thresholds.doubtful_below)
-    answers, number = [], 0
-    for row in rows:
-        answer = ""
-        for piece, is_digit in row:
-            if is_digit:
-                answer += texts[number]
-                number += 1
-            elif is_lost(piece, height):
-                answer += "_"
-            else:
-                answer += " "
-        answers.append(answer)
-    text = " ".join(" ".join(answers).split()) if digits else ""
-    while "__" in text or "_ _" in text:
-        text = text.replace("__", "_").replace("_ _", "_")
     return Page(
         picture,
         np.array([piece.box for piece in digits], int).reshape(-1, 4),
         np.array([piece.image for piece in digits], np.uint8).reshape(-1, SIDE, SIDE),
         np.array([piece.probabilities for piece in digits]).reshape(-1, CLASSES),
         texts,
-        text,
+        answer(rows, texts, height) if digits else "",
         np.array(left_out, int).reshape(-1, 4),
     )
 
 
+def answer(rows, texts, height):
+    """The answer: the texts of the digits in rows, spaces for marks, and _ for what is lost."""
+    texts = iter(texts)
+    lines = []
+    for row in rows:
+        line = ""
+        for piece, is_digit in row:
+            line += next(texts) if is_digit else "_" if is_lost(piece, height) else " "
+        lines.append(line)
+    return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())
+
+
 def is_lost(piece, height):
-    """Whether a piece that is left out may be a digit, for its size, and is not punctuation."""
-    width = piece.box[3] - piece.box[2]
-    is_narrow = width < 0.4 * piece.height
-    return 0.75 * height <= piece.height <= 1.6 * height and not is_narrow
-
-
-def sureness(pieces, doubtful_below):
-    """How many pieces are digits for sure, less those in doubt; strips look like 1s."""
-    height, total = digit_height(pieces, doubtful_below), 0
-    for piece in pieces:
-        if piece.height >= height / 2:
-            is_sure = piece.probability >= doubtful_below
-            total += piece.digit != 1 if is_sure else -1
-    return total
-
-
-def digit_height(pieces, doubtful_below):
-    """The height around which most sure digits lie, a float."""
-    if not pieces:
-        return 0
-    heights = np.array([piece.height for piece in pieces])
-    weights = np.array([WEIGHT_OF_1 if piece.digit == 1 else 1 for piece in pieces])
-    weights = weights * [piece.probability >= doubtful_below for piece in pieces]
-    if not weights.any():
-        return heights.max()
-    is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(1.5)
-    near = is_near[np.argmax(is_near @ weights)]
-    return np.average(heights[near], weights=weights[near])
+    """Whether a piece that is left out may be a digit, by its box, and is no slash or bracket."""
+    is_tall = LOWEST_LOST * height <= piece.height <= TALLEST_LOST * height
+    return is_tall and piece.width >= NARROWEST_LOST * piece.height
 
 
 def find_rows(pieces, height):
-    """The pieces in rows, a list of lists: from above, and from the left.
-
-    height: of a digit.
-    """
-    size = [max(piece.height, piece.box[3] - piece.box[2]) for piece in pieces]
-    pieces = [
-        piece
-        for piece, size in zip(pieces, size)
-        if size >= SPECK * height and piece.height <= TALLEST * height
-    ]
+    """The pieces in rows: a list from above of lists from the left, without specks."""
+    pieces = [p for p in pieces if SPECK * height <= max(p.height, p.width)]
+    pieces = [p for p in pieces if p.height <= TALLEST * height]
     if not pieces:
         return []
-    boxes = upright_boxes(np.array([piece.box for piece in pieces]), height)
+    boxes = levelled(np.array([piece.box for piece in pieces]), height)
     rows = rows_of(boxes, height)
     order = np.argsort(boxes[:, 2:].sum(axis=1))
     return [[pieces[n] for n in order if rows[n] == row] for row in range(rows.max() + 1)]
 
 
-def upright_boxes(boxes, height):
-    """The boxes (n, 4), moved so that rows which are tilted are level: (n, 4) floats.
+def levelled(boxes, height):
+    """The boxes (n, 4), moved so that tilted rows become level: (n, 4) floats.
 
-    The rows' tilt is the one at which the projection profile of the boxes' centres is sharpest.
+    The tilt is the one at which the projection profile of the digits' centres is sharpest.
     """
     y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
-    tilts = np.tan(np.radians(sorted(np.arange(-16, 16.1, 0.5), key=abs)))
-    levels = (y - tilts[:, None] * x) / height
-    profile = np.exp(-((levels[:, :, None] - levels[:, None]) ** 2) / (2 * 0.15**2))
-    tilt = tilts[np.argmax(profile.sum(axis=(1, 2)))]
-    y, x = (tilt * x)[:, None], (tilt * y)[:, None]
-    return boxes + np.hstack([-y, -y, x, x])
+    is_tall = boxes[:, 1] - boxes[:, 0] >= height / 2
+    tilts = np.tan(np.radians(sorted(range(-16, 17), key=abs)))
+    levels = (y - tilts[:, None] * x)[:, is_tall] / height
+    profiles = np.exp(-(((levels[:, :, None] - levels[:, None]) / ROW_SPREAD) ** 2) / 2)
+    tilt = tilts[np.argmax(profiles.sum(axis=(1, 2)))]
+    return boxes + tilt * np.stack([-x, -x, y, y], axis=1)
 
 
 def rows_of(boxes, height):
     """The row of each of the pieces with boxes (n, 4), counted from above: (n,) integers."""
     top, bottom = boxes.T[:2, :, None]
-    y, x, tall = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
-    is_tall = tall >= 0.5 * height
+    y, x, heights = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
+    is_tall = heights >= height / 2
+    # a digit's row goes on with the next one on the right that is about as high
     overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
-    is_beside = is_tall & is_tall.T & (overlap >= 0.5 * np.minimum(tall, tall.T))
-    is_beside &= np.abs(y - y.T) < 0.7 * height
-    distance = np.where(is_beside & (x > x[:, None]), x - x[:, None], np.inf)
-    # short pieces belong to the tall one that is nearest, above all in height
-    is_beside = is_tall.T & (top - 0.3 * height < bottom.T) & (bottom + 0.3 * height > top.T)
-    others = np.where(is_beside, np.abs(y - y.T) + 0.3 * np.abs(x - x[:, None]), np.inf)
-    distance = np.where(is_tall, distance, others)
-    is_nearest = distance == distance.min(axis=1, keepdims=True)
-    _, rows = connected_components(is_nearest & np.isfinite(distance), directed=False)
-    middles = [y[rows == n].mean() for n in range(rows.max() + 1)]
+    is_next = is_tall.T & (overlap >= np.minimum(heights, heights.T) / 2)
+    is_next &= (np.abs(y - y.T) < ROW_STEP * height) & (x > x[:, None])
+    # a mark is in the row of the nearest digit
+    is_beside = is_tall.T & (
+        np.maximum(top, top.T) - np.minimum(bottom, bottom.T) < MARK_GAP * height
+    )
+    distance = np.abs(x - x[:, None]) + np.where(is_tall, 0, 3 * np.abs(y - y.T))
+    distance = np.where(np.where(is_tall, is_next, is_beside), distance, np.inf)
+    nearest = distance == distance.min(axis=1, keepdims=True)
+    _, rows = connected_components(nearest & np.isfinite(distance), directed=False)
+    middles = [y[rows == row].mean() for row in range(rows.max() + 1)]
     return np.argsort(np.argsort(middles))[rows]
 
 
