@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from files import UserError
 from handwriting.picture import load_picture
-from handwriting.pieces import find_pieces
+from handwriting.pieces import find_pieces, off_the_line
 from handwriting.segmentation import read_row, recognise_pieces
 from handwriting.sheet import find_ink, find_sheets
 from model import CLASSES, SIDE
@@ -23,7 +23,10 @@ SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
 LOWEST_LOST, TALLEST_LOST = 0.75, 1.6  # of what may be a digit that is left out
-TALLEST = 2.5  # of a digit with a long tail
+WIDEST_MARK = 1  # of a dash
+LONGEST = 4  # of a piece that is no line
+WORD_GAP = 1.5  # between words
+TALLEST = 3.5  # of a digit with a long tail
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.7  # between the middles of neighbours in a row, across it
 MARK_GAP = 0.3  # between a mark and its row
@@ -61,28 +64,34 @@ def recognise_page(path, recognise, thresholds):
     """
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
-    found = [pieces_on(sheet, picture, recognise) for sheet in sheets]
+    found = [pieces_on(sheet, picture, recognise, thresholds) for sheet in sheets]
     best = np.argmax([sureness(pieces, thresholds.doubtful_below) for pieces in found])
     height = digit_height(found[best], thresholds.doubtful_below)
     page = None
     if factor > 1 and height < SMALL:
         larger, _, _ = load_picture(path, min(FULL_SIZE, WORKING_SIZE * CLEAR / max(height, 1)))
         with suppress(UserError):
-            pieces = pieces_on(sheets[best], larger, recognise)
+            pieces = pieces_on(sheets[best], larger, recognise, thresholds)
             page = page_of(larger, pieces, recognise, thresholds)
     page = page or page_of(picture, found[best], recognise, thresholds)
     page.pages = pages
     return page
 
 
-def pieces_on(sheet, picture, recognise):
+def pieces_on(sheet, picture, recognise, thresholds):
     """The pieces of ink on a sheet in a picture (height, width), recognised: a list."""
     part, corner = sheet.cut_out(picture)
     pieces = find_pieces(find_ink(part))
-    for piece in pieces:
-        piece.corner = piece.corner + corner
-        piece.box = piece.box + np.repeat(corner, 2)
     recognise_pieces(pieces, recognise)
+    height = digit_height(pieces, thresholds.doubtful_below)
+    is_long = [piece.width > LONGEST * height for piece in pieces]
+    for piece in [piece for piece, long in zip(pieces, is_long) if long]:
+        parts = off_the_line(piece, height)
+        recognise_pieces(parts, recognise)
+        pieces.remove(piece)
+        pieces += parts
+    for piece in pieces:
+        piece.move(corner)
     return pieces
 
 
@@ -122,6 +131,7 @@ def page_of(picture, pieces, recognise, thresholds):
     limit = TALLEST_ONE * max(tallest, default=np.inf)
     for row in rows:
         row[:] = [(p, is_digit and (p.digit != 1 or p.height <= limit)) for p, is_digit in row]
+        row[:] = without_words(row, height, thresholds.doubtful_below)
     digits = [piece for row in rows for piece, is_digit in row if is_digit]
     left_out = [piece.box for row in rows for piece, is_digit in row if not is_digit]
     left_out += [piece.box for piece in pieces if piece.height > TALLEST * height]
@@ -137,14 +147,42 @@ def page_of(picture, pieces, recognise, thresholds):
     )
 
 
+def without_words(row, height, doubtful_below):
+    """The row, a list of pieces and whether each is a digit, where none in a word is.
+
+    Among the letters of a word, most of them no digits, there are some that look like digits.
+    """
+    result, words = [], []
+    for item in row:
+        gap = item[0].box[2] - words[-1][-1][0].box[3] if words else np.inf
+        if gap > WORD_GAP * height:
+            words.append([])
+        words[-1].append(item)
+    for word in words:
+        lost = sum(is_lost(piece, height) for piece, is_digit in word if not is_digit)
+        sure = [piece.probability >= doubtful_below for piece, is_digit in word if is_digit]
+        is_text = lost and lost + len(sure) > 2 * sum(sure)
+        result += [(piece, is_digit and not is_text) for piece, is_digit in word]
+    return result
+
+
 def answer(rows, texts, height):
     """The answer: the texts of the digits in rows, spaces for marks, and _ for what is lost."""
     texts = iter(texts)
     lines = []
     for row in rows:
         line = ""
+        digits = np.array([piece.box for piece, is_digit in row if is_digit])
+        marks = sum(not is_digit for _, is_digit in row)
         for piece, is_digit in row:
-            line += next(texts) if is_digit else "_" if is_lost(piece, height) else " "
+            if is_digit:
+                line += next(texts)
+            elif is_lost(piece, height):
+                line += "_"
+            elif marks <= len(digits) and piece.width < WIDEST_MARK * height:
+                middle = piece.box[2:].mean()
+                if not ((digits[:, 2] < middle) & (middle < digits[:, 3])).any():
+                    line += " "
         lines.append(line)
     return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())
 

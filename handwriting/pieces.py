@@ -10,6 +10,10 @@ from handwriting.sheet import FAINTEST_INK, paper_of
 MOST_PIECES = 1000  # the largest ones
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
+# in heights of a digit:
+LINE_LENGTH = 2  # of a line that digits are written on, at least
+LINE_THICKNESS = 0.15  # of the same, at most
+LINE_REACH = 0.04  # how far the line may be askew or bent, to either side, over its length
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 
 
@@ -27,6 +31,11 @@ class Piece:
     corner: np.ndarray
     image: np.ndarray = None
     probabilities: np.ndarray = None
+
+    def move(self, corner):
+        """Count from the corner (2,) of something larger: top, left."""
+        self.corner = self.corner + corner
+        self.box = self.box + np.repeat(corner, 2)
 
     @property
     def height(self):
@@ -72,6 +81,26 @@ def cut_out(ink, labels, label, box):
     soft = ndimage.maximum_filter(mask, 2 * reach + 1) & (labels == 0)
     ink = np.where(mask | soft, np.clip(ink / level, 0, 1), 0).astype(np.float32)
     return Piece(box, ink, np.array([top, left]))
+
+
+def off_the_line(piece, height):
+    """The pieces of ink, a list, that are left of a piece without the line they are written on.
+
+    height: of a digit, in pixels. The line is longer than any stroke of a digit.
+    """
+    reach = max(1, round(LINE_REACH * height))
+    lines = straight_lines(piece.ink, 1, round(LINE_LENGTH * height), reach)
+    thickest = round(LINE_THICKNESS * height) + 2 * reach
+    is_line = (lines > 0.5) & (opened(lines, 0, thickest) < 0.5)
+    rest = np.where(is_line, 0, piece.ink)
+    across = np.minimum(piece.ink, ndimage.grey_closing(rest, (thickest + 1, 1)))  # strokes
+    rest = np.where(is_line, across, piece.ink)
+    labels, _ = ndimage.label(rest > 0.5, NEIGHBOURS)
+    parts = [cut_out(rest, labels, n, box) for n, box in enumerate(boxes_of(labels), start=1)]
+    parts = [part for part in parts if max(part.height, part.width) >= SMALLEST_PIECE]
+    for part in parts:
+        part.move(piece.corner)
+    return parts
 
 
 def together(pieces):

@@ -90,7 +90,9 @@ def cut(piece, height, recognise):
     since it is a digit only if these are.
     """
     width = piece.box[3] - piece.box[2]
-    if not NARROWEST_CUT * height <= width <= WIDEST_CUT * height:
+    import os
+
+    if not float(os.environ.get("NAR", 0.7)) * height <= width <= WIDEST_CUT * height:
         return 0, []
     scale = max(1, height / CUT_HEIGHT)
     ink = piece.ink
@@ -122,6 +124,9 @@ def cut(piece, height, recognise):
         ]
         best.append(max(ways, default=(0, []), key=lambda way: way[0]))
     product, found = best[last]
+    import os
+
+    product *= float(os.environ.get("CUT", 1)) ** (len(found) - 1)
     if {part.digit for part in found} == {1}:
         return 0, []  # 1s that seem to touch are an H or M
     for part in found:
