@@ -28,8 +28,9 @@ LONGEST = 4  # of a piece that is no line
 WORD_GAP = 1.5  # between words
 TALLEST = 3.5  # of a digit with a long tail
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
-ROW_STEP = 0.7  # between the middles of neighbours in a row, across it
+ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
 MARK_GAP = 0.3  # between a mark and its row
+LEAST_OVERLAP = 0.3  # of neighbours in a row, across it: of the height of the shorter one
 NARROWEST_LOST = 0.4  # of its own height; narrower ones are slashes and brackets
 TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
 
@@ -224,15 +225,14 @@ def rows_of(boxes, height):
     top, bottom = boxes.T[:2, :, None]
     y, x, heights = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
     is_tall = heights >= height / 2
-    # a digit's row goes on with the next one on the right that is about as high
+    # a digit's row goes on with the nearest one on the right that is about as high
     overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
-    is_next = is_tall.T & (overlap >= np.minimum(heights, heights.T) / 2)
-    is_next &= (np.abs(y - y.T) < ROW_STEP * height) & (x > x[:, None])
+    step = np.min([abs(place - place.T) for place in (top, y, bottom)], axis=0)
+    is_next = is_tall.T & (overlap >= LEAST_OVERLAP * np.minimum(heights, heights.T))
+    is_next &= (step < ROW_STEP * height) & (x > x[:, None])
     # a mark is in the row of the nearest digit
-    is_beside = is_tall.T & (
-        np.maximum(top, top.T) - np.minimum(bottom, bottom.T) < MARK_GAP * height
-    )
-    distance = np.abs(x - x[:, None]) + np.where(is_tall, 0, 3 * np.abs(y - y.T))
+    is_beside = is_tall.T & (overlap > -MARK_GAP * height)
+    distance = np.abs(x - x[:, None]) + 3 * np.where(is_tall, step, np.abs(y - y.T))
     distance = np.where(np.where(is_tall, is_next, is_beside), distance, np.inf)
     nearest = distance == distance.min(axis=1, keepdims=True)
     _, rows = connected_components(nearest & np.isfinite(distance), directed=False)
