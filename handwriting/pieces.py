@@ -17,7 +17,7 @@ LINE_REACH = 0.04  # how far the line may be askew or bent, to either side, over
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 
 
-@dataclass
+@dataclass(eq=False)
 class Piece:
     """A connected piece of ink, several of them or a part of one; what the network makes of it.
 
