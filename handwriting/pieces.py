@@ -10,11 +10,12 @@ from handwriting.sheet import FAINTEST_INK, paper_of
 MOST_PIECES = 1000  # the largest ones
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
+BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
+BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
 # in heights of a digit:
 LINE_LENGTH = 2  # of a line that digits are written on, at least
 LINE_THICKNESS = 0.15  # of the same, at most
 LINE_REACH = 0.04  # how far the line may be askew or bent, to either side, over its length
-BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 
 
 @dataclass(eq=False)
@@ -57,54 +58,49 @@ class Piece:
 def find_pieces(ink):
     """Find what may be digits, or parts of them, in ink (height, width) as `find_ink` returns it.
 
-    Returns a list of at most MOST_PIECES, the largest first.
+    Returns a list of Pieces, at most MOST_PIECES.
     """
-    ink = without_ruling(without_frames(ink))
+    ink, side = without_frames(ink), max(ink.shape)
+    for axis in (0, 1):  # ruled and squared paper
+        ink = without_lines(ink, axis, side // 6 + 1, side // 150, side // 200 + 2, least=3)
     labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
-    labels = without_table(labels)
-    boxes = boxes_of(labels)
-    sizes = np.maximum(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2])
-    large = np.argsort(-sizes, kind="stable")[:MOST_PIECES]
-    large = large[sizes[large] >= SMALLEST_PIECE]
-    return [cut_out(ink, labels, n + 1, boxes[n]) for n in large]
-
-
-def cut_out(ink, labels, label, box):
-    """The piece with a label, of the ink and labels of a picture (height, width)."""
-    # strokes have soft edges, which reach beyond the pixels that are surely theirs
-    reach = max(1, round(max(box[1] - box[0], box[3] - box[2]) / 20))  # a pixel of MNIST's
-    top, left = max(0, box[0] - reach), max(0, box[2] - reach)
-    around = slice(top, box[1] + reach), slice(left, box[3] + reach)
-    ink, labels = ink[around], labels[around]
-    mask = labels == label
-    level = np.percentile(ink[mask], 90)
-    soft = ndimage.maximum_filter(mask, 2 * reach + 1) & (labels == 0)
-    ink = np.where(mask | soft, np.clip(ink / level, 0, 1), 0).astype(np.float32)
-    return Piece(box, ink, np.array([top, left]))
+    return cut_out(ink, without_table(labels))
 
 
 def off_the_line(piece, height):
-    """The pieces of ink, a list, that are left of a piece without the line they are written on.
+    """The Pieces that are left of one without the line they are written on: a list.
 
-    height: of a digit, in pixels. The line is longer than any stroke of a digit.
+    height: of a digit, in pixels.
     """
-    reach = max(1, round(LINE_REACH * height))
-    lines = straight_lines(piece.ink, 1, round(LINE_LENGTH * height), reach)
-    thickest = round(LINE_THICKNESS * height) + 2 * reach
-    is_line = (lines > 0.5) & (opened(lines, 0, thickest) < 0.5)
-    rest = np.where(is_line, 0, piece.ink)
-    across = np.minimum(piece.ink, ndimage.grey_closing(rest, (thickest + 1, 1)))  # strokes
-    rest = np.where(is_line, across, piece.ink)
-    labels, _ = ndimage.label(rest > 0.5, NEIGHBOURS)
-    parts = [cut_out(rest, labels, n, box) for n, box in enumerate(boxes_of(labels), start=1)]
-    parts = [part for part in parts if max(part.height, part.width) >= SMALLEST_PIECE]
+    sizes = height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
+    length, reach, thickness = np.maximum(1, np.rint(sizes).astype(int))
+    ink = without_lines(piece.ink, 1, length, reach, thickness)
+    parts = cut_out(ink, ndimage.label(ink > 0.5, NEIGHBOURS)[0])
     for part in parts:
         part.move(piece.corner)
     return parts
 
 
+def cut_out(ink, labels):
+    """The Pieces of ink (height, width) with labels, the largest ones: a list."""
+    boxes = boxes_of(labels)
+    sizes = np.maximum(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2])
+    pieces = []
+    for n in np.argsort(-sizes)[: min(MOST_PIECES, np.sum(sizes >= SMALLEST_PIECE))]:
+        # strokes have soft edges, which reach beyond the pixels that are surely theirs
+        reach = max(1, round(sizes[n] / 20))  # a pixel of MNIST's
+        top, left = np.maximum(0, boxes[n, [0, 2]] - reach)
+        around = slice(top, boxes[n, 1] + reach), slice(left, boxes[n, 3] + reach)
+        mask = labels[around] == n + 1
+        level = np.percentile(ink[around][mask], 90)
+        soft = ndimage.maximum_filter(mask, 2 * reach + 1) & (labels[around] == 0)
+        own = np.where(mask | soft, np.clip(ink[around] / level, 0, 1), 0).astype(np.float32)
+        pieces.append(Piece(boxes[n], own, np.array([top, left])))
+    return pieces
+
+
 def together(pieces):
-    """Several pieces as one."""
+    """Several Pieces as one."""
     corner = np.min([piece.corner for piece in pieces], axis=0)
     end = np.max([piece.corner + piece.ink.shape for piece in pieces], axis=0)
     ink = np.zeros(end - corner, np.float32)
@@ -112,9 +108,8 @@ def together(pieces):
         (top, left), (height, width) = piece.corner - corner, piece.ink.shape
         target = ink[top : top + height, left : left + width]
         np.maximum(target, piece.ink, out=target)
-    boxes = np.array([piece.box for piece in pieces])
-    top, left, bottom, right = *boxes.min(axis=0)[[0, 2]], *boxes.max(axis=0)[[1, 3]]
-    return Piece(np.array([top, bottom, left, right]), ink, corner)
+    top, bottom, left, right = np.array([piece.box for piece in pieces]).T
+    return Piece(np.array([top.min(), bottom.max(), left.min(), right.max()]), ink, corner)
 
 
 def faintest_ink(ink):
@@ -128,8 +123,8 @@ def faintest_ink(ink):
 def without_frames(ink):
     """The ink (height, width) without the boxes, combs and circles that digits stand in.
 
-    These are pieces with a straight line along each side, and pieces whose hole holds another one
-    at least 0.35 times as tall. What touches the lines of a box stays if it is that tall.
+    These are pieces with a straight line along each side, and pieces whose hole holds another one.
+    What touches the lines of a box stays if it is tall.
     """
     labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
     at_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])  # ruled paper
@@ -142,8 +137,8 @@ def without_frames(ink):
         is_hole = ndimage.binary_fill_holes(is_piece) & ~is_piece
         sides = sides_of_box(is_piece) if is_hole.mean() > BOX_HOLE else np.zeros_like(is_piece)
         if sides.any():
-            is_frame[place] |= is_piece & ~tall_pieces(is_piece & ~sides, 0.35 * height)
-        elif tall_pieces(is_hole & (labels[place] > 0), 0.35 * height).any():
+            is_frame[place] |= is_piece & ~tall_pieces(is_piece & ~sides, BOX_CONTENT * height)
+        elif tall_pieces(is_hole & (labels[place] > 0), BOX_CONTENT * height).any():
             is_frame[place] |= is_piece
     return np.where(is_frame, 0, ink)
 
@@ -151,9 +146,8 @@ def without_frames(ink):
 def tall_pieces(mask, height):
     """The connected pieces of a mask that are at least as tall as `height`: a mask."""
     labels, _ = ndimage.label(mask, NEIGHBOURS)
-    slices = ndimage.find_objects(labels)
-    tall = [n for n, (y, _) in enumerate(slices, start=1) if y.stop - y.start >= height]
-    return np.isin(labels, tall)
+    top, bottom, *_ = boxes_of(labels).T
+    return np.append(False, bottom - top >= height)[labels]
 
 
 def sides_of_box(piece):
@@ -166,26 +160,24 @@ def sides_of_box(piece):
     columns = straight_lines(piece, 0, int(0.8 * height), height // 16)
     y, x = height // 5, width // 5
     sides = rows[:y], rows[height - y :], columns[:, :x], columns[:, width - x :]
-    is_box = all(side.any() for side in sides)
-    return (rows | columns) & is_box
+    return (rows | columns) & all(side.any() for side in sides)
 
 
-def without_ruling(ink):
-    """The ink (height, width) without the lines and squares that are printed on paper.
+def without_lines(ink, axis, length, reach, thickness, least=0):
+    """The ink (height, width) without the lines along an axis that are so long and thin, in pixels.
 
-    These are longer, thinner and straighter than any stroke of a digit.
+    least: of that many lines; fewer may be strokes. reach: see `straight_lines`.
     """
-    side = max(ink.shape)
-    reach = side // 150
-    is_line = np.zeros(ink.shape, bool)
-    for axis in (0, 1):
-        lines = straight_lines(ink, axis, side // 6 + 1, reach)
-        thick = opened(lines, 1 - axis, side // 200 + 2 * reach + 2)
-        found = (lines > FAINTEST_INK / 2) & (thick < lines / 2)
-        edges = np.count_nonzero(np.diff(found, axis=1 - axis)) / ink.shape[axis]
-        if edges >= 6:  # three lines: a single one may be a 1
-            is_line |= found & (ink < lines + FAINTEST_INK)
-    return np.where(is_line, np.minimum(ink, 0), ink)
+    lines = straight_lines(ink, axis, length, reach)
+    thick = opened(lines, 1 - axis, thickness + 2 * reach)
+    is_line = (lines > FAINTEST_INK / 2) & (thick < lines / 2)
+    if np.count_nonzero(np.diff(is_line, axis=1 - axis)) < 2 * least * ink.shape[axis]:
+        return ink
+    is_line &= ink < lines + FAINTEST_INK
+    rest = np.where(is_line, np.minimum(ink, 0), ink)
+    size = thickness + 2 * reach + 1
+    across = ndimage.grey_closing(rest, (1, size) if axis == 0 else (size, 1))
+    return np.where(is_line, np.minimum(ink, across), ink)
 
 
 def straight_lines(ink, axis, length, reach):
@@ -193,14 +185,12 @@ def straight_lines(ink, axis, length, reach):
 
     They may be askew or bent by `reach` pixels to either side, by which they become wider.
     """
-    wider = ndimage.maximum_filter1d(ink, 2 * reach + 1, 1 - axis)
-    return opened(wider, axis, length)
+    return opened(ndimage.maximum_filter1d(ink, 2 * reach + 1, 1 - axis), axis, length)
 
 
 def opened(ink, axis, length):
     """Ink, or a mask, without what is shorter than a length along an axis."""
-    size = (length, 1) if axis == 0 else (1, length)
-    return ndimage.grey_opening(ink, size, mode="constant")
+    return ndimage.grey_opening(ink, (length, 1) if axis == 0 else (1, length), mode="constant")
 
 
 def without_table(labels):
@@ -210,12 +200,11 @@ def without_table(labels):
     """
     top, bottom, left, right = boxes_of(labels).T
     heights, widths = bottom - top, right - left
-    sizes = np.maximum(heights, widths)
     sides = labels[0], labels[-1], labels[:, 0], labels[:, -1]
-    contact = [np.bincount(side, minlength=len(sizes) + 1)[1:] for side in sides]
-    is_stripe = (heights == labels.shape[0]) & (heights > 4 * widths)
-    is_stripe |= (widths == labels.shape[1]) & (widths > 4 * heights)
-    keep = (np.max(contact, axis=0) < 0.8 * sizes) & ~is_stripe
+    contact = [np.bincount(side, minlength=len(heights) + 1)[1:] for side in sides]
+    keep = np.max(contact, axis=0) < 0.8 * np.maximum(heights, widths)
+    keep &= (heights < labels.shape[0]) | (heights <= 4 * widths)
+    keep &= (widths < labels.shape[1]) | (widths <= 4 * heights)
     return np.append(0, np.where(keep, keep.cumsum(), 0)).astype(np.int32)[labels]
 
 
