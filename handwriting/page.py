@@ -110,7 +110,7 @@ def digit_height(pieces, doubtful_below):
     """
     heights = np.array([piece.height for piece in pieces])
     weights = np.array([WEIGHT_OF_1 if piece.digit == 1 else 1 for piece in pieces])
-    weights = weights * [piece.probability >= doubtful_below for piece in pieces]
+    weights = weights * heights * [piece.probability >= doubtful_below for piece in pieces]
     if not weights.any():
         return heights.max(initial=0)
     is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(SPREAD)
