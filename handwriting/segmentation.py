@@ -15,6 +15,7 @@ from handwriting.picture import resize
 from handwriting.pieces import Piece, together
 
 MOST_PARTS = 4  # pieces of one digit
+TOUCHING = 0.75  # how much less probable it is that digits touch, at each place
 # in heights of a digit:
 TALLEST_FRAGMENT = 0.6  # of pieces that are close, one is no taller if they are joined
 WIDEST_GAP = 0.1  # between pieces of a digit
@@ -90,9 +91,7 @@ def cut(piece, height, recognise):
     since it is a digit only if these are.
     """
     width = piece.box[3] - piece.box[2]
-    import os
-
-    if not float(os.environ.get("NAR", 0.7)) * height <= width <= WIDEST_CUT * height:
+    if not NARROWEST_CUT * height <= width <= WIDEST_CUT * height:
         return 0, []
     scale = max(1, height / CUT_HEIGHT)
     ink = piece.ink
@@ -124,9 +123,7 @@ def cut(piece, height, recognise):
         ]
         best.append(max(ways, default=(0, []), key=lambda way: way[0]))
     product, found = best[last]
-    import os
-
-    product *= float(os.environ.get("CUT", 1)) ** (len(found) - 1)
+    product *= TOUCHING ** (len(found) - 1)
     if {part.digit for part in found} == {1}:
         return 0, []  # 1s that seem to touch are an H or M
     for part in found:

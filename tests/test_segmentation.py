@@ -1,0 +1,58 @@
+"""Pieces must be joined, cut or left out as the network is surest."""
+
+import numpy as np
+import pytest
+from conftest import run_main
+from pages import answer, page, page_of
+from PIL import Image, ImageDraw
+
+
+def test_broken_strokes_are_joined(clear, read):
+    picture = page(clear[[3, 8]], scale=8, margin=0)
+    whole = page_of(picture, read).boxes
+    picture[14 * 8 - 3 : 14 * 8 + 3, :224] = 0.9  # cuts the 3
+    assert np.abs(page_of(picture, read).boxes - whole).max() <= 2
+
+
+def test_digits_of_different_sizes(clear, read):
+    small = np.pad(page(clear[[3]], scale=2, margin=0), 28, constant_values=0.9)
+    large = page(clear[[5]], scale=4, margin=0)
+    row = np.pad(np.hstack([small, large, small]), 20, constant_values=0.9)
+    assert answer(row, read) == "353"
+
+
+def test_touching_digits_are_cut(clear, read):
+    images = clear[[5, 2, 6, 0]]
+    inks = [image[:, image.max(axis=0) > 60] for image in images]
+    for number in (2, 3, 4):
+        found = page_of(page([np.hstack(inks[:number])]), read)
+        assert found.text.replace("?", "") == "5260"[:number]
+        assert len(found.boxes) == number and (np.diff(found.boxes[:, 2]) > 0).all()
+
+
+def test_a_small_0_is_no_comma(clear, read):
+    small = np.zeros((28, 28), np.uint8)
+    small[14:26, 9:21] = np.asarray(Image.fromarray(clear[0]).resize((12, 12)))
+    assert answer(page([clear[7], small, clear[5]]), read) == "705"
+
+
+def test_pieces_are_left_out_and_joined_only_if_they_are_close(clear, read):
+    picture = page(clear[[5, 6]])
+    picture[110:122, 138:150] = 0.15  # a dot between them
+    assert answer(picture, read) == "5 6"
+
+
+@pytest.mark.parametrize("kind", ["scribble", "noise"])
+def test_a_large_picture_takes_little_memory(tmp_path, kind):
+    resource = pytest.importorskip("resource", reason="Windows can't limit memory")
+    random = np.random.default_rng(0)
+    if kind == "scribble":
+        image, angle = Image.new("L", (4000, 3000), 230), np.linspace(0, 40, 600)
+        x = 2000 + 1700 * np.sin(1.3 * angle) * np.cos(0.37 * angle)
+        ImageDraw.Draw(image).line([*zip(x, 1500 + 1300 * np.cos(1.7 * angle))], 40, 14)
+    else:
+        image = Image.fromarray(random.integers(0, 256, (3000, 4000), np.uint8))
+    image.save(tmp_path / "p.png")
+    limits = [(resource.RLIMIT_AS, 1_500_000_000)]
+    process = run_main(tmp_path, "--predict", "p.png", limits=limits, OPENBLAS_NUM_THREADS="1")
+    assert process.stdout.startswith("p.png: ") and not process.stderr
