@@ -17,12 +17,13 @@ from model import CLASSES, SIDE
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
 FULL_SIZE = 3000  # the same, at most, where the digits are small
 SMALL, CLEAR = 24, 40  # pixels; shorter digits are read again, about so many pixels high
+LEGIBLE = 8  # pixels; whether a lower piece is a digit cannot be seen
 MOST_DIGITS = 100
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
-LOWEST_LOST, TALLEST_LOST = 0.75, 1.6  # of what may be a digit that is left out
+LOWEST_LOST, TALLEST_LOST = 0.6, 1.6  # of what may be a digit that is left out
 WIDEST_MARK = 1  # of a dash
 LONGEST = 4  # of a piece that is no line
 WORD_GAP = 1.5  # between words
@@ -110,7 +111,9 @@ def digit_height(pieces, doubtful_below):
     """
     heights = np.array([piece.height for piece in pieces])
     weights = np.array([WEIGHT_OF_1 if piece.digit == 1 else 1 for piece in pieces])
-    weights = weights * heights * [piece.probability >= doubtful_below for piece in pieces]
+    weights = (
+        weights * (heights >= LEGIBLE) * [piece.probability >= doubtful_below for piece in pieces]
+    )
     if not weights.any():
         return heights.max(initial=0)
     is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(SPREAD)

@@ -14,6 +14,7 @@ from handwriting.picture import resize
 SKETCH_SIZE = 300  # pixels of the longer side, enough to see sheets but no writing
 SMOOTH = 0.015  # steepest change of brightness on a sheet, from one pixel of the sketch to the next
 SMALLEST_SHEET = 0.05  # share of the picture
+NOTCH = 6  # pixels of the sketch: half the width of what is filled at a sheet's edge
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 
 
@@ -55,7 +56,10 @@ def find_sheets(picture):
     labels, _ = ndimage.label(ndimage.gaussian_gradient_magnitude(sketch, 1) < SMOOTH)
     sheets = [Sheet(np.ones_like(sketch, bool), sketch)]
     for label in np.flatnonzero(np.bincount(labels.ravel())[1:] >= SMALLEST_SHEET * sketch.size):
-        mask = ndimage.binary_fill_holes(labels == label + 1)
+        # digits are holes, or notches at the border of the picture
+        mask = np.pad(labels == label + 1, NOTCH, "edge")
+        mask = ndimage.binary_closing(mask, iterations=NOTCH)[NOTCH:-NOTCH, NOTCH:-NOTCH]
+        mask = ndimage.binary_fill_holes(mask)
         if not mask.all():
             mask = ndimage.binary_erosion(mask, iterations=2, border_value=1)
             nearest = ndimage.distance_transform_edt(~mask, None, False, True)
