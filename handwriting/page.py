@@ -23,7 +23,7 @@ WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes loo
 SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
-LOWEST_LOST, TALLEST_LOST = 0.6, 1.6  # of what may be a digit that is left out
+LOWEST_LOST, TALLEST_LOST = 0.7, 1.6  # of what may be a digit that is left out
 WIDEST_MARK = 1  # of a dash
 LONGEST = 4  # of a piece that is no line
 WORD_GAP = 1.5  # between words

@@ -24,7 +24,7 @@ LOWEST_ONE = 0.55  # lower strokes are commas and dashes
 PLACE_DISTANCE = 0.06  # between the places where a piece may be cut
 WIDEST_PART = 1.4  # of a piece that is cut
 LOWEST_PART = 0.6  # height of a part, at least
-NARROWEST_CUT, WIDEST_CUT = 0.7, 8  # width of a piece; others are not cut, which would take seconds
+NARROWEST_CUT, WIDEST_CUT = 0.7, 4  # width of a piece; others are not cut, which would take long
 CUT_HEIGHT = 80  # pixels; a taller piece is reduced before it is cut
 
 

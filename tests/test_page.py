@@ -94,7 +94,7 @@ def test_what_is_lost_is_shown(clear, read):
 
 
 def test_the_first_reading_counts_if_the_larger_one_fails(clear, read, monkeypatch, tmp_path):
-    picture = np.pad(page(clear[[3, 1, 7]], scale=1), 1500, "edge")
+    picture = np.pad(page(clear[[3, 6, 4]], scale=1), 1500, "edge")
     shapes = []
 
     def page_of_small_pictures(picture, *rest, page_of=reader.page_of):
@@ -105,7 +105,7 @@ def test_the_first_reading_counts_if_the_larger_one_fails(clear, read, monkeypat
 
     monkeypatch.setattr(reader, "page_of", page_of_small_pictures)
     path = save(tmp_path / "p.png", picture)
-    assert reader.recognise_page(path, read, READING).text.replace("?", "") == "317"
+    assert reader.recognise_page(path, read, READING).text.replace("?", "") == "364"
     assert len(shapes) == 2
 
 
@@ -159,9 +159,9 @@ def test_marks_are_left_out_and_leave_a_space(clear, read, text, expected):
 
 
 def test_small_digits_on_a_large_picture(clear, read, tmp_path):
-    picture = np.pad(page(clear[[3, 1, 7]], scale=1), 1500, "edge")
+    picture = np.pad(page(clear[[3, 6, 4]], scale=1), 1500, "edge")
     found = reader.recognise_page(save(tmp_path / "p.png", picture), read, READING)
-    assert found.text == "317" and found.picture.shape == picture.shape
+    assert found.text == "364" and found.picture.shape == picture.shape
 
 
 def test_a_doubtful_digit_has_a_question_mark():
