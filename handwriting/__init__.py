@@ -4,9 +4,9 @@ Digits are misread unless they look like MNIST's, which were all cut out, scaled
 pixels and centred by mass in 28 x 28, white on black. So a picture goes this way:
 
     picture.py        file    ->  grey picture, upright
-    sheet.py          picture ->  sheets of paper in it, without the desk; how much ink a pixel holds
+    sheet.py          picture ->  the sheet of paper in it, without the desk; how much ink is where
     pieces.py         ink     ->  connected pieces; frames and ruling are gone
-    segmentation.py   pieces  ->  digits: what is joined, cut or left out, the network decides
+    segmentation.py   pieces  ->  digits: joined, cut or left out, as the network is surest
     normalise.py      a digit ->  28 x 28 pixels, as MNIST's images were made
     page.py           digits  ->  rows, reading order, the answer
 

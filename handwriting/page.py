@@ -20,6 +20,7 @@ SMALL, CLEAR = 24, 40  # pixels; shorter digits are read again, about so many pi
 LEGIBLE = 8  # pixels; whether a lower piece is a digit cannot be seen
 MOST_DIGITS = 100
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
+DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
 SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
@@ -101,7 +102,7 @@ def sureness(pieces, doubtful_below):
     """How many pieces are digits for sure, less those in doubt. 1s don't count: strips are many."""
     height = digit_height(pieces, doubtful_below)
     large = [piece for piece in pieces if piece.height >= height / 2]
-    return sum(p.digit != 1 if p.probability >= doubtful_below else -1 for p in large)
+    return sum(p.digit != 1 if p.probability >= doubtful_below else -DOUBT for p in large)
 
 
 def digit_height(pieces, doubtful_below):
