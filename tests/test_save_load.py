@@ -69,13 +69,10 @@ def rewrite(path, save=np.savez, **changes):
     save(path, **{name: array for name, array in content.items() if array is not None})
 
 
-def describe(path, **changes):
-    """Write the model file again with parts of the description or settings changed."""
-    with np.load(path) as archive:
-        description = json.loads(str(archive["description"]))
-    for name, value in changes.items():
-        table = description if name in (*description, "preprocessing") else description["settings"]
-        table[name] = value
+def describe(path, format_version=4, **changes):
+    """Write the model file again with another format version or settings changed."""
+    settings = vars(load_model(path)[2]) | changes
+    description = {"format_version": format_version, "settings": settings}
     rewrite(path, description=np.array(json.dumps(description)))
 
 
@@ -100,28 +97,18 @@ def overlapping_members(path):
 
 W_2 = np.zeros((7, 10), np.float32)
 EMPTY = dict.fromkeys(HISTORY, np.zeros(0)) | {"velocity": np.zeros(PARAMETERS, np.float32)}
-# what is done to the file, and the error
 FAULTS = {
     "no file": (os.unlink, "no such file; train a network with --train-model"),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "can't be read: Is a directory"),
     "empty": (lambda path: path.write_bytes(b""), "it is not a complete .npz file"),
     "truncated": (lambda path: os.truncate(path, 20_000), "it is not a complete .npz file"),
     "a pickle": (lambda path: path.write_bytes(pickle.dumps(Harm())), "not a complete .npz"),
-    "one array": (lambda path: np.save(path.open("wb"), np.zeros(3)), "not a complete .npz"),
     "compressed": (partial(rewrite, save=np.savez_compressed), "it is compressed"),
     "too large a directory": (directory_of_megabytes, "it holds too many arrays"),
     "overlapping members": (overlapping_members, "its arrays are larger than the file"),
     "a missing array": (partial(rewrite, b_2=None), "it holds .* and not .* b_2"),
-    "no description": (partial(rewrite, description=None), "it has no description of a network"),
-    "another program's": (
-        lambda path: np.savez(path, weights=np.zeros(3)),
-        "it has no description",
-    ),
-    "another description": (
-        partial(rewrite, description=np.array("{}")),
-        "is not that of a network",
-    ),
-    "an extra array": (partial(rewrite, W_3=np.zeros(3)), "it holds .*W_3.* and not"),
+    "another program's": (partial(rewrite, description=None), "it has no description of a network"),
+    "another description": (partial(rewrite, description=np.array("{}")), "not that of a network"),
     "a wrong shape": (partial(rewrite, W_2=W_2.T), "W_2 is"),
     "a wrong type": (partial(rewrite, W_2=np.zeros((7, 10))), "W_2 is"),
     "a pickle inside": (partial(rewrite, W_2=np.array([Harm()])), "allow_pickle=False"),
@@ -129,17 +116,12 @@ FAULTS = {
     "overflow": (partial(rewrite, W_2=W_2 + np.float32(3e38)), "not finite or too large"),
     "histories of two lengths": (partial(rewrite, held_out_loss=np.zeros(4)), "held_out"),
     "an empty history": (partial(rewrite, **EMPTY), "its history has 0 of 3 epochs"),
-    "another network's velocity": (partial(rewrite, velocity=np.ones(5)), "velocity"),
     "no JSON": (partial(rewrite, description=np.array("{")), "not a model"),
     "bottomless JSON": (partial(rewrite, description=np.array("[" * 19_000)), ""),
-    "a long number": (partial(rewrite, description=np.array("9" * 19_000)), ""),
     "an older version": (partial(describe, format_version=3), "version is 3 and not 4"),
     "colours": (partial(rewrite, **{"\n\33[31m": np.zeros(3)}), "it holds .*31m.* and not"),
-    "half a character": (partial(describe, format_version="\ud800"), "format version"),
-    "no settings": (partial(describe, settings={}), "its settings: alpha is missing"),
     "too long a history": (partial(describe, number_of_epochs=2), "3 of 2 epochs"),
     "no velocity": (partial(describe, number_of_epochs=4), "and not .*velocity"),
-    "other layers": (partial(describe, hidden_layers=[8]), "W_1 is"),
     "too wide a layer": (partial(describe, hidden_layers=[4097]), "hidden_layers = .*: it must be"),
     "an unknown setting": (partial(describe, x=1), "x is not a setting"),
 }
@@ -156,8 +138,7 @@ def test_a_file_that_is_not_a_model_is_refused_in_one_line(saved, monkeypatch, f
     assert not Path("harm").exists()
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
-@pytest.mark.parametrize("kind", ["weights", "biases"])
+@pytest.mark.parametrize(("kind", "value"), [("weights", np.nan), ("biases", 3e38)])
 def test_parameters_that_are_not_finite_or_too_large_are_not_saved(saved, kind, value):
     before = saved.read_bytes()
     network, history, settings, _ = load_model(saved)
