@@ -82,6 +82,8 @@ def test_a_wrong_value_is_refused_with_the_range(capsys, option, texts, rule):
         (["--epochs", "3"], "unknown option --epochs; did you mean --number-of-epochs?"),
         (["--train-model", "True"], "True belongs to no option; write --augment or --no-augment"),
         (["--train", "1"], "unknown option --train"),  # options can't be abbreviated
+        (["--predict"], "--predict: expected at least one argument"),
+        (["--predict", "photo.png", "--draw"], "--draw: not allowed with argument --predict"),
     ],
 )
 def test_the_usage_error_says_what_to_write(capsys, arguments, advice):

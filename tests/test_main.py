@@ -109,11 +109,14 @@ def test_config_and_model_are_those_beside_the_real_main(mnist, tmp_path):
     assert process.returncode == 0 and "usage: python main.py" in process.stdout
 
 
+INLINE = "module://matplotlib_inline.backend_inline"  # of programs started from a notebook
+
+
 @pytest.mark.parametrize(
     "environment",
     [
         {"PYTHONWARNINGS": "error", "MPLBACKEND": "nonsense"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "MPLBACKEND": INLINE},
     ],
 )
 def test_any_environment(mnist, tmp_path, environment):
@@ -127,7 +130,8 @@ def test_any_environment(mnist, tmp_path, environment):
     for arguments, text in (([], "Test accuracy: 99."), (["--predict", picture], "jpg: 90210  (")):
         process = run_main(folder, *arguments, program=program, **environment)
         assert (process.returncode, process.stderr) == (0, "")
-        assert text in process.stdout and "windows" not in process.stdout
+        assert text in process.stdout
+        assert "windows" not in process.stdout and "Figure" not in process.stdout
     assert names(folder / "plots") == PICTURES | {"recognised.png"}
 
 

@@ -1,11 +1,10 @@
-"""The program in a notebook's kernel, and started from one."""
+"""The program in a notebook's kernel."""
 
 import os
 import subprocess
 import sys
 
 import pytest
-from conftest import run_main
 
 from files import PROJECT
 
@@ -32,12 +31,6 @@ def test_run_in_a_notebook(mnist, tmp_path, monkeypatch):
     assert sum("image/png" in output.get("data", {}) for output in evaluated) == 6
     assert "90210" in "".join(output.get("text", "") for output in predicted)
     assert signals[0].data["text/plain"] == "True"  # left as it was
-
-
-def test_a_program_started_from_a_notebook_shows_no_windows(mnist, tmp_path):
-    process = run_main(tmp_path, MPLBACKEND="module://matplotlib_inline.backend_inline")
-    assert process.returncode == 0 and process.stderr == ""
-    assert "windows" not in process.stdout and "Figure" not in process.stdout
 
 
 EDIT = """

@@ -28,8 +28,6 @@ def picture_files(picture):
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
     return [
         ("grey.png", grey, {}),
-        ("colour.png", rgb, {}),
-        ("alpha.png", rgb.convert("RGBA"), {}),
         ("holed.png", holed, {}),
         ("black-on-nothing.png", Image.merge("LA", (black, opacity)).convert("RGBA"), {}),
         ("white-on-nothing.png", Image.merge("LA", (white, opacity)), {}),
@@ -37,11 +35,9 @@ def picture_files(picture):
         ("palette-on-nothing.png", palette_ink, {"transparency": 255}),
         ("bilevel.png", grey.convert("1", dither=Image.Dither.NONE), {}),
         ("deep.png", deep, {}),
-        ("deep.tiff", deep, {}),
         ("real.tiff", Image.fromarray(picture.astype(np.float32)), {}),
         ("cmyk.jpg", rgb.convert("CMYK"), {}),
-        ("colour.jpg", rgb, {"quality": 50}),
-        ("progressive.jpg", grey, {"progressive": True}),
+        ("colour.jpg", rgb, {"progressive": True}),
         ("colour.webp", rgb, {}),
         ("colour.bmp", rgb, {}),
         ("colour.tiff", rgb, {"compression": "tiff_lzw"}),
@@ -113,7 +109,6 @@ def as_jpeg(page):
 
 SPOILED = {
     "light from the left": lambda page: page * (1 - 0.7 * coordinates(page)[0]),
-    "light from above": lambda page: page * (1 - 0.5 * coordinates(page)[1]),
     "shadow": lambda page: page * (1 - 0.5 / (1 + np.exp((0.6 - sum(coordinates(page))) / 0.03))),
     "light ink": lambda page: (1 - page) * (1 - 0.4 * coordinates(page)[0]),
     "vignette": lambda page: page - (coordinates(page)[0] - 0.5) ** 2,
@@ -124,11 +119,8 @@ SPOILED = {
     "specks": specks,
     "table": table,
     "ruled": lambda page: ruled(page, 0.25),
-    "ruled boldly": lambda page: ruled(page, 0.5),
-    "squared": lambda page: ruled(page, 0.25, squared=True),
     "squared boldly": lambda page: ruled(page, 0.5, squared=True),
-    "turned to the left": lambda page: ndimage.rotate(page, 10, order=1, cval=0.9),
-    "turned to the right": lambda page: ndimage.rotate(page, -10, order=1, cval=0.9),
+    "turned": lambda page: ndimage.rotate(page, -10, order=1, cval=0.9),
     "JPEG": as_jpeg,
 }
 
@@ -159,10 +151,8 @@ def test_the_sharp_edge_of_a_shadow(clear, read, angle):
         ((0.2, 0.2, 0.2), (0.8, 0.8, 0.8)),  # chalk
         # opposed channels, of about the same lightness
         ((0.9, 0.6, 0.3), (0.3, 0.6, 0.9)),  # blue on orange
-        ((0.3, 0.5, 0.8), (0.8, 0.5, 0.3)),  # orange on blue
         ((0.2, 0.6, 0.2), (0.9, 0.24, 0.2)),  # red on green
         ((0.7, 0.35, 0.3), (0.3, 0.75, 0.3)),  # green on red
-        ((0.8, 0.3, 0.35), (0.3, 0.35, 0.8)),  # blue on red
         ((0.5, 0.75, 0.5), (0.65, 0.5, 0.7)),  # purple on green
         ((0.9, 0.6, 0.6), (0.6, 0.75, 0.75)),  # teal on rose
     ],

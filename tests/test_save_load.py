@@ -99,7 +99,7 @@ W_2 = np.zeros((7, 10), np.float32)
 EMPTY = dict.fromkeys(HISTORY, np.zeros(0)) | {"velocity": np.zeros(PARAMETERS, np.float32)}
 FAULTS = {
     "no file": (os.unlink, "no such file; train a network with --train-model"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "can't be read: Is a directory"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "can't be read: "),
     "empty": (lambda path: path.write_bytes(b""), "it is not a complete .npz file"),
     "truncated": (lambda path: os.truncate(path, 20_000), "it is not a complete .npz file"),
     "a pickle": (lambda path: path.write_bytes(pickle.dumps(Harm())), "not a complete .npz"),
