@@ -44,14 +44,12 @@ def assert_same(arrays, mnist):
         np.testing.assert_array_equal(array, expected)
 
 
-@pytest.mark.parametrize("damage", ["one bit", "too short", "a folder"])
+@pytest.mark.parametrize("damage", ["one bit", "a folder"])
 def test_a_damaged_cache_is_reported_and_replaced_if_possible(cache, mnist, capsys, damage):
     good = b"".join(array.tobytes() for array in mnist)
     cache.parent.mkdir()
     if damage == "one bit":
         cache.write_bytes(good[:30_000_000] + bytes([good[30_000_000] ^ 1]) + good[30_000_001:])
-    elif damage == "too short":
-        cache.write_bytes(good[:1000])
     else:
         cache.mkdir()
     data_preprocessing.SOURCES[KERAS] = Mock(return_value=np.frombuffer(good, np.uint8))
@@ -105,7 +103,7 @@ def test_each_source_is_read_once_and_cached(cache, set_module, monkeypatch, mni
     [
         (TENSORFLOW, "import time; time.sleep(60)", "not done after 0.5 seconds"),  # slow network
         (TENSORFLOW, "raise ImportError('no such module')", "ImportError: no such module"),
-        (TENSORFLOW, "import os; os.abort()", "failed with status -6"),  # a processor without AVX
+        (TENSORFLOW, "import os; os._exit(3)", "failed with status 3"),  # a processor without AVX
         ("pip.py", "import sys; sys.exit('...\\nERROR: no such thing')", "ERROR: no such thing"),
         ("pip.py", TAMPERED_PACKAGE, "File is not a zip file"),
     ],

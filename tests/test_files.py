@@ -53,13 +53,13 @@ def test_two_may_write_the_same_file_at_once(tmp_path):
 def test_what_cannot_be_written_is_named_with_the_reason(tmp_path, write):
     (tmp_path / "file").write_bytes(b"old")
     (tmp_path / "folder").mkdir()
-    os.mkfifo(tmp_path / "pipe")
-    reasons = {"folder": "it is a folder or a device", "pipe": "it is a folder or a device"}
-    reasons |= {"x" * 300: "File name too long", "file/below": ""}  # the last varies by system
+    reasons = {"folder": "it is a folder or a device", "file/below": ""}  # varies by system
+    if os.name != "nt":
+        os.mkfifo(tmp_path / "pipe")
+        reasons |= {"pipe": "it is a folder or a device", "x" * 300: "File name too long"}
     for name, reason in reasons.items():
         with pytest.raises(UserError) as error:
             write(tmp_path / name)
         assert str(error.value).startswith(f"{tmp_path / name}: can't be written: {reason}")
     assert (tmp_path / "file").read_bytes() == b"old"
-    assert (tmp_path / "pipe").is_fifo()
-    assert sorted(os.listdir(tmp_path)) == ["file", "folder", "pipe"]
+    assert {*os.listdir(tmp_path)} - {"pipe"} == {"file", "folder"}
