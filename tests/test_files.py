@@ -38,15 +38,15 @@ def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, error):
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_two_may_write_the_same_file_at_once(tmp_path):
-    path = tmp_path / "file"
-    with atomic_write(path) as slow:
+def test_two_that_write_the_same_file_at_once_lose_neither(tmp_path):
+    path, previous = tmp_path / "file", tmp_path / "previous"
+    with atomic_write(path, previous) as slow:
         slow.write(b"slow")
-        with atomic_write(path) as fast:
+        with atomic_write(path, previous) as fast:
             fast.write(b"fast")
         assert path.read_bytes() == b"fast"
-    assert path.read_bytes() == b"slow"
-    assert os.listdir(tmp_path) == ["file"]
+    assert path.read_bytes() == b"slow" and previous.read_bytes() == b"fast"
+    assert {*os.listdir(tmp_path)} == {"file", "previous"}
 
 
 @pytest.mark.parametrize("write", [check_writable, lambda path: atomic_write(path).__enter__()])

@@ -8,7 +8,6 @@ import signal
 import struct
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import assert_one_line_error, run_main
@@ -187,18 +186,6 @@ def test_an_interrupted_training_resumes_as_if_nothing_had_happened(mnist, tmp_p
     assert model.read_bytes() == (tmp_path / "uninterrupted.npz").read_bytes()
     assert (tmp_path / "m.previous.npz").read_bytes() == b"the old model"
     assert not partial.exists()
-
-
-def test_two_trainings_that_end_in_one_file_lose_neither(mnist, tmp_path):
-    partial = tmp_path / "m.partial.npz"
-    run_main(tmp_path, *LONG, after="epoch ")
-    commands = [["--resume", partial.name]] * 2, [[*QUICK, "--seed", seed] for seed in (1, 2)]
-    for pair in commands:
-        with ThreadPoolExecutor() as executor:
-            results = list(executor.map(lambda arguments: run_main(tmp_path, *arguments), pair))
-        assert [process.returncode for process in results] == [0, 0], results
-    seeds = {load_model(tmp_path / name)[2].seed for name in ("m.npz", "m.previous.npz")}
-    assert seeds == {1, 2}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

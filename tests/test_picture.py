@@ -4,7 +4,6 @@ import io
 
 import numpy as np
 import pytest
-from conftest import assert_one_line_error, run_main
 from pages import READING, answer, answer_to_file, as_image, page, predict, save
 from PIL import Image
 from scipy import ndimage
@@ -78,27 +77,19 @@ def specks(page):
     return page
 
 
-def table(page):
-    """A dark table at two borders of the page."""
-    return np.pad(page, ((30, 0), (0, 25)), constant_values=0.2)
-
-
 def noise(page, deviation):
     return page + np.random.default_rng(0).normal(0, deviation, page.shape)
 
 
-def ruled(page, strength, squared=False):
+def squared(page):
     y, x = np.indices(page.shape)
-    is_line = (y + x // 60) % 35 < 2  # a little askew
-    if squared:
-        is_line |= (x - y // 60) % 35 < 2
-    return np.where(is_line, (1 - strength) * page, page)
+    is_line = ((y + x // 60) % 35 < 2) | ((x - y // 60) % 35 < 2)  # a little askew
+    return np.where(is_line, 0.5 * page, page)
 
 
-def coordinates(page):
-    """x and y of each pixel, from 0 to 1 along the longer side."""
-    y, x = np.indices(page.shape) / max(page.shape)
-    return x, y
+def from_the_left(page):
+    """The distance of each pixel from the left border, from 0 to 1."""
+    return np.linspace(0, 1, page.shape[1])[None]
 
 
 def as_jpeg(page):
@@ -108,18 +99,16 @@ def as_jpeg(page):
 
 
 SPOILED = {
-    "light from the left": lambda page: page * (1 - 0.7 * coordinates(page)[0]),
-    "shadow": lambda page: page * (1 - 0.5 / (1 + np.exp((0.6 - sum(coordinates(page))) / 0.03))),
-    "light ink": lambda page: (1 - page) * (1 - 0.4 * coordinates(page)[0]),
-    "vignette": lambda page: page - (coordinates(page)[0] - 0.5) ** 2,
+    "light from the left": lambda page: page * (1 - 0.7 * from_the_left(page)),
+    "light ink": lambda page: (1 - page) * (1 - 0.4 * from_the_left(page)),
+    "vignette": lambda page: page - (from_the_left(page) - 0.5) ** 2,
     "noise": lambda page: noise(page, 0.1),
     "pencil": lambda page: noise(0.9 - 0.3 * (0.9 - page), 0.015),
-    "half-wiped": lambda page: np.where(coordinates(page)[0] < 0.5, page, 0.5 + 0.5 * page),
+    "half-wiped": lambda page: np.where(from_the_left(page) < 0.5, page, 0.5 + 0.5 * page),
     "blurred": lambda page: ndimage.gaussian_filter(page, 6),
     "specks": specks,
-    "table": table,
-    "ruled": lambda page: ruled(page, 0.25),
-    "squared boldly": lambda page: ruled(page, 0.5, squared=True),
+    "table": lambda page: np.pad(page, ((30, 0), (0, 25)), constant_values=0.2),
+    "squared": squared,
     "turned": lambda page: ndimage.rotate(page, -10, order=1, cval=0.9),
     "JPEG": as_jpeg,
 }
@@ -133,7 +122,7 @@ def test_spoiled_pages_are_read_and_show_no_digit_if_blank(clear, read, name):
         assert answer(SPOILED[name](np.full_like(picture, 0.9)), read) == ""
 
 
-@pytest.mark.parametrize("angle", range(0, 360, 45))
+@pytest.mark.parametrize("angle", range(0, 360, 90))
 def test_the_sharp_edge_of_a_shadow(clear, read, angle):
     picture = page(clear[[2, 7, 1, 8]], scale=6, margin=60)
     y, x = (np.indices(picture.shape).T - np.array(picture.shape) / 2).T
@@ -163,8 +152,7 @@ def test_coloured_pens(clear, read, tmp_path, paper, pen):
     assert answer_to_file(path, read) == "38"
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (1, 1), (300, 200)])
-@pytest.mark.parametrize("value", [0, 0.3, 1])
+@pytest.mark.parametrize(("shape", "value"), [((8, 8), 0), ((1, 1), 1), ((300, 200), 0.3)])
 def test_a_blank_page(capsys, tmp_path, shape, value):
     path = save(tmp_path / "blank.png", np.full(shape, value))
     assert predict(capsys, tmp_path, path) == (1, f"{path}: no digit found\n", "")
@@ -178,11 +166,3 @@ def test_a_page_with_a_stripe_or_the_table_and_nothing_else(read):
     for dark in (stripe, stripe.T[:600, :600], edge, edge | (y > 560), edge | edge[:, ::-1]):
         part = blank[: dark.shape[0], : dark.shape[1]]
         assert answer(np.where(dark, part - 0.6, part), read) == ""
-
-
-def test_a_bomb_takes_no_memory(tmp_path):
-    resource = pytest.importorskip("resource", reason="Windows can't limit memory")
-    (tmp_path / "bomb.ppm").write_bytes(b"P6 60000 60000 255\n" + bytes(10_000))
-    limits = [(resource.RLIMIT_AS, 1_500_000_000)]
-    process = run_main(tmp_path, "--predict", "bomb.ppm", limits=limits, OPENBLAS_NUM_THREADS="1")
-    assert_one_line_error(process, "bomb.ppm: more than 89 megapixels; make the picture smaller")

@@ -2,25 +2,19 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 import struct
-import tempfile
 import zipfile
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import allowed_values, bits
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from conftest import bits
 
 from files import UserError
-from model import MultilayerPerceptron
 from save_load import HISTORY, load_model, save_model, save_training
-from settings import TRAINING
 
 PARAMETERS = 785 * 7 + 8 * 10  # of the network in `saved`
 
@@ -32,34 +26,6 @@ def saved(tmp_path, make_network, settings):
     history = {name: np.linspace(0, 1, 3) for name in HISTORY}
     save_model(tmp_path / "m.npz", make_network((7,)), history, settings)
     return tmp_path / "m.npz"
-
-
-@st.composite
-def trainings(draw):
-    """Arguments of save_model: any network, history and settings that a training can end with."""
-    settings = {name: draw(allowed_values(setting)) for name, setting in TRAINING.items()}
-    settings["hidden_layers"] = tuple(size % 9 + 1 for size in settings["hidden_layers"])
-    network = MultilayerPerceptron(settings["hidden_layers"])
-    normal = np.random.default_rng(draw(st.integers(0, 2**32))).standard_normal
-    size = network.parameters.size
-    network.parameters[...] = 10.0 ** draw(st.integers(-50, 0)) * normal(size)
-    epochs = draw(st.integers(1, 6))
-    losses, shares = (arrays(float, epochs, elements=st.floats(0, end)) for end in (1e39, 1))
-    history = {name: draw(shares if name.endswith("accuracy") else losses) for name in HISTORY}
-    settings["number_of_epochs"] = max(epochs, settings["number_of_epochs"])
-    interrupted = epochs < settings["number_of_epochs"] or draw(st.booleans())
-    velocity = normal(size).astype(np.float32) if interrupted else None
-    return network, history, SimpleNamespace(**settings), velocity
-
-
-@given(trainings())
-def test_everything_survives_a_round_trip(training):
-    with tempfile.TemporaryDirectory() as folder:
-        save_model(Path(folder) / "m.npz", *training)
-        loaded = load_model(f"{folder}/m.npz")
-        assert os.listdir(folder) == ["m.npz"]
-    assert loaded[0].layer_sizes == training[0].layer_sizes and loaded[2] == training[2]
-    assert bits(*loaded) == bits(*training)
 
 
 def rewrite(path, save=np.savez, **changes):
@@ -160,6 +126,14 @@ def test_what_cannot_be_saved_in_its_place_is_saved_in_the_folder_for_temporary_
             save_training(path, trained)
         rescued = str(error.value).rpartition("; the network is saved in ")[2]
         assert bits(*load_model(rescued)) == bits(*trained)
+
+
+def test_two_that_resume_one_training_lose_neither(saved, tmp_path):
+    trained, partial = load_model(saved), tmp_path / "m.partial.npz"
+    shutil.copy(saved, partial)
+    for _ in range(2):  # the first removes the partial file
+        save_training(saved, trained, partial)
+    assert {path.name for path in tmp_path.iterdir()} == {"m.npz", "m.previous.npz"}
 
 
 def test_signals_wait_while_a_training_is_saved(saved, monkeypatch):

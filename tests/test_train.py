@@ -184,8 +184,10 @@ def test_any_settings_end_in_finite_numbers_or_in_the_error(mnist, tmp_path, exa
         except UserError as error:
             assert "try a smaller alpha" in str(error)
         else:
+            loaded = load_model(path)
+            assert bits(*loaded) == bits(*trained) and loaded[2] == settings
             X = preprocess(mnist[0][:500], settings.deskew)
-            assert np.isfinite(load_model(path)[0].predict_proba(X)).all()
+            assert np.isfinite(loaded[0].predict_proba(X)).all()
             networks += 1
 
     with warnings.catch_warnings():
