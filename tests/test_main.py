@@ -40,21 +40,6 @@ def epochs_in(path):
     return len(load_model(path)[1]["training_loss"])
 
 
-def test_a_trained_network_is_saved_and_the_previous_one_kept(mnist, tmp_path):
-    path = tmp_path / "models" / "m.npz"
-    arguments = ["--train-model", "--number-of-epochs", 1, "--no-augment", "--model", path]
-    trained = run_main(tmp_path, *arguments)
-    assert accuracy(trained) > 94 and trained.stderr == ""
-    assert names(path.parent) == {"m.npz"} and names(tmp_path / "plots") == PICTURES
-    assert accuracy(run_main(tmp_path, "--model", path)) == accuracy(trained)
-    first = path.read_bytes()
-    again = run_main(tmp_path, *QUICK, "--model", path, "--validation-size", 59_000)
-    assert "validation accuracy" in again.stdout
-    assert (path.parent / "m.previous.npz").read_bytes() == first
-    history = load_model(path)[1]
-    assert 100 * history["held_out_accuracy"][0] != pytest.approx(accuracy(again), abs=0.005)
-
-
 DEEP = ["--hidden-layers", ",".join(["4096"] * 16)]
 FILE_SIZE, MEMORY = resource.RLIMIT_FSIZE, resource.RLIMIT_AS  # the first fails as a full disk does
 

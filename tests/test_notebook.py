@@ -1,9 +1,5 @@
 """The program in a notebook's kernel."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from files import PROJECT
@@ -31,18 +27,3 @@ def test_run_in_a_notebook(mnist, tmp_path, monkeypatch):
     assert sum("image/png" in output.get("data", {}) for output in evaluated) == 6
     assert "90210" in "".join(output.get("text", "") for output in predicted)
     assert signals[0].data["text/plain"] == "True"  # left as it was
-
-
-EDIT = """
-import pathlib, settings
-path = pathlib.Path("config.py")
-first = settings.load_config(path)[0].alpha
-path.write_text(path.read_text().replace("alpha = 0.01", "alpha = 0.02"))
-print(first, settings.load_config(path)[0].alpha)
-"""
-
-
-def test_an_edited_config_is_loaded_anew_in_the_same_session(tmp_path):
-    (tmp_path / "config.py").write_text((PROJECT / "config.py").read_text())
-    options = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(PROJECT)}, "text": True}
-    assert subprocess.check_output([sys.executable, "-c", EDIT], **options) == "0.01 0.02\n"

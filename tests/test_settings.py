@@ -31,7 +31,8 @@ def load_edited(tmp_path):
     ],
 )
 def test_a_harmless_edit_of_config_changes_nothing(load_edited, old, new):
-    training = vars(load_edited(old, new)[0])
+    assert load_edited("alpha = 0.01", "alpha = 0.02")[0].alpha == 0.02
+    training = vars(load_edited(old, new)[0])  # anew, in the same session
     assert training == DEFAULTS
     # plain values, which a model file can hold
     assert {type(value) for value in training.values()} == {bool, int, float, tuple}

@@ -136,6 +136,14 @@ def test_an_error_in_the_thread_of_the_distortions_ends_the_training(monkeypatch
         train_fully(few, few, settings)
 
 
+def test_validation_images_are_the_last_of_the_training_images(tmp_path, few, settings):
+    settings.hidden_layers, settings.validation_size = (3,), 100
+    options = SimpleNamespace(model=tmp_path / "m.npz", resume=None, seeds=1)
+    training, held_out = [a[:400] for a in few], [a[400:] for a in few]
+    expected = train_fully(training, held_out, settings)
+    assert bits(*train_and_save(few, None, settings, options)) == bits(*expected[:3])
+
+
 def test_a_training_beyond_mnist_resumes_to_the_same_network(monkeypatch, tmp_path, few, settings):
     kinds = {make: (5, share) for make, (_, share) in beyond_mnist.KINDS.items()}
     monkeypatch.setattr(beyond_mnist, "KINDS", kinds)
