@@ -29,7 +29,7 @@ def as_options(settings):
 
 
 def refuse(capsys, *arguments):
-    """Parse wrong arguments; return the usage error that the user sees."""
+    """The usage error that wrong arguments end in."""
     with pytest.raises(SystemExit, match=r"^2$"):
         parse_command_line(False, arguments)
     usage, _, error = capsys.readouterr().err.partition("error: ")

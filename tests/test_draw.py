@@ -58,14 +58,12 @@ def press_keys(window, keys):
 
 
 def ink(window):
-    """The drawing, (SIDE, SIDE) float32 from 0 (paper) to 1 (ink)."""
     return np.asarray(window.ink, np.float32) / 255
 
 
 def assert_shows(window, picture):
-    """Compare what the window shows with a picture, except for edges that were drawn twice."""
     differences = np.abs(np.asarray(window.canvas.buffer_rgba()).astype(int) - picture)
-    assert (differences > 40).mean() < 0.0001
+    assert (differences > 40).mean() < 0.0001  # edges are drawn twice
 
 
 def test_a_seven_is_read_during_the_stroke_and_at_its_end(window):
@@ -161,10 +159,9 @@ def start(request, tmp_path):
     return start
 
 
-INLINE = "module://matplotlib_inline.backend_inline"  # in a notebook, perhaps not installed here
-
-
-@pytest.mark.parametrize("backend", ["TkAgg", "webagg", "svg", "nonsense", INLINE])
+@pytest.mark.parametrize(
+    "backend", ["TkAgg", "webagg", "svg", "nonsense", "module://matplotlib_inline"]
+)
 def test_without_a_display_and_tornado(start, tmp_path, backend):
     (tmp_path / "tornado.py").write_text("raise ImportError")
     environment = {"PYTHONPATH": str(tmp_path), "MPLBACKEND": backend}

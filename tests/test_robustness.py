@@ -20,11 +20,9 @@ import time
 import warnings
 import zipfile
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import run_main
 from test_save_load import Harm
 
 from files import UserError
@@ -35,7 +33,7 @@ pytestmark = pytest.mark.long
 resource = pytest.importorskip("resource", reason="processes are killed as on Unix")
 
 FILES = int(os.environ.get("FUZZ_FILES", 5000))
-KILLS, PROCESSES = 220, 10
+KILLS = 220
 
 
 KINDS = ("bit flips", "records", "truncation", "members", "headers", "pickles", "types and numbers")
@@ -192,23 +190,3 @@ def test_a_kill_while_saving_leaves_the_old_or_the_new_model(tmp_path, make_netw
             left += 1
     assert left <= 2 * KILLS
     print(f"killed while saving: {KILLS} times; {left} temporary files left, all models complete")
-
-
-def test_many_processes_at_once_do_what_each_does_alone(mnist, tmp_path):
-    train = ["--train-model", "--number-of-epochs", 1, "--batch-size", 100, "--no-augment"]
-    commands = [[], [*train, "--seed", 7, "--model", "m.npz"]] * (PROCESSES // 2)
-
-    def result(number):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        process = run_main(folder, *commands[number])
-        assert process.returncode == 0 and process.stderr == ""
-        files = {path.name: path.read_bytes() for path in folder.rglob("*.*")}
-        return process.stdout.partition("Test accuracy")[2], files
-
-    commands += commands[:2]
-    alone = [result(PROCESSES), result(PROCESSES + 1)]
-    assert [len(files) for _, files in alone] == [6, 7]
-    with ThreadPoolExecutor(PROCESSES) as executor:
-        assert [*executor.map(result, range(PROCESSES))] == alone * (PROCESSES // 2)
-    print(f"{PROCESSES} processes at once: the same output and files as alone")
