@@ -1,4 +1,4 @@
-"""Thousands of hostile files, hundreds of kills, many processes at once.
+"""Thousands of hostile files and hundreds of kills.
 
     python -m pytest -m long -s
 
