@@ -1,19 +1,12 @@
-import warnings
-
 import numpy as np
 import pytest
 
 import plots
 from save_load import HISTORY
 
-
-@pytest.fixture(autouse=True)
-def warnings_are_errors():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warnings.simplefilter("ignore", DeprecationWarning)  # third-party
-        yield
-    plots.plt.close("all")
+pytestmark = pytest.mark.filterwarnings(
+    "error", "ignore::DeprecationWarning", "ignore:More than 20 figures"
+)
 
 
 @pytest.mark.parametrize("quantity", ["accuracy", "loss"])

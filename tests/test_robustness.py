@@ -119,8 +119,7 @@ def watched():
     watching = False
 
 
-def memory_peak():
-    """The most memory that this process has taken so far, in MB."""
+def memory_peak():  # MB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # from kB on Linux
 
 
