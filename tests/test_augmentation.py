@@ -1,16 +1,13 @@
 import time
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import augmentation
 from augmentation import distort, distorted_epochs, random_warps, warp
 from data_preprocessing import preprocess
 
 GRID = np.mgrid[:28, :28].reshape(2, -1).astype(np.float32)  # row and column of each pixel
-KINDS = ("ROTATION", "SCALE", "SLANT", "SHIFT", "ELASTICITY")
 
 
 @given(st.integers(-30, 30), st.integers(-30, 30))
@@ -33,21 +30,12 @@ def test_warp_interpolates_bilinear_images_exactly(seed):
     np.testing.assert_allclose(warp(images, positions), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kinds", [(), *((kind,) for kind in KINDS), KINDS])
-def test_random_warps_of_each_kind_are_small_and_to_no_side(monkeypatch, kinds):
-    for kind in {*KINDS} - {*kinds}:
-        monkeypatch.setattr(augmentation, kind, 0)
+def test_random_warps_are_small_and_to_no_side():
     moved = random_warps(np.random.default_rng(0), 1000) - GRID
     assert moved.shape == (1000, 2, 784) and moved.dtype == np.float32
     assert abs(moved.mean(axis=0)).max() < 0.2  # pixels
     down, right = moved.std(axis=(0, 2))
-    if kinds:
-        assert 0.2 < right < 2.5 and (0.2 < down < 2.5 or kinds == ("SLANT",))
-    else:
-        assert down < 1e-5 and right < 1e-5
-    if kinds == ("ROTATION",):  # distances from the middle stay
-        distances = np.hypot(*(GRID + moved - 13.5).swapaxes(0, 1))
-        np.testing.assert_allclose(distances, np.tile(np.hypot(*(GRID - 13.5)), (1000, 1)), 1e-4)
+    assert 0.5 < down < 2.5 and 0.5 < right < 2.5
 
 
 def test_epochs_depend_on_the_seed_and_not_on_the_threads(mnist):
