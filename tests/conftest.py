@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from types import SimpleNamespace
 
 import hypothesis
@@ -28,14 +27,14 @@ hypothesis.settings.load_profile("unhurried")
 
 
 def run_main(
-    folder, *arguments, program=PROJECT, after=None, pause=0.0, send=signal.SIGINT, limits=(),
+    folder, *arguments, program=PROJECT, after=None, send=signal.SIGINT, limits=(),
     stdout=subprocess.PIPE, **environment,
 ):  # fmt: skip
     """Run main.py in `folder` as a user would, the pictures going to folder/plots.
 
-    program: folder of main.py. after, pause, send: send this signal so many seconds after a line
-    that begins so, to the whole process group, as a terminal does. limits: pairs for
-    resource.setrlimit. Returns a subprocess.CompletedProcess.
+    program: folder of main.py. after, send: send this signal after a line that begins so, to the
+    whole process group, as a terminal does. limits: pairs for resource.setrlimit. Returns a
+    subprocess.CompletedProcess.
     """
     resource = pytest.importorskip("resource", reason="the program is run as Unix shells do")
     command = [sys.executable, program / "main.py", "--plots-dir", "plots", *map(str, arguments)]
@@ -54,7 +53,6 @@ def run_main(
             for line in lines:
                 output += line
                 if after is not None and line.startswith(after):
-                    time.sleep(pause)
                     os.killpg(process.pid, send)
                     after = None
         process.wait()
@@ -95,17 +93,17 @@ def mnist():
 
 
 @pytest.fixture(scope="session")
-def recognise():
+def read():
     """The shipped network, as a function from images (n, 28, 28) to probabilities (n, 10)."""
     network, _, settings, _ = load_model(PROJECT / "handwriting" / "model.npz")
     return lambda images: network.predict_proba(preprocess(images, settings.deskew))
 
 
 @pytest.fixture(scope="session")
-def clear(mnist, recognise):
+def clear(mnist, read):
     """One image of each digit, 0 to 9, that the network is sure of: (10, 28, 28)."""
     images, labels = mnist[0][:200], mnist[1][:200]
-    probabilities = recognise(images)[np.arange(200), labels]
+    probabilities = read(images)[np.arange(200), labels]
     return np.array([images[np.argmax(probabilities * (labels == d))] for d in range(10)])
 
 
@@ -145,8 +143,3 @@ def make_network():
 def few(mnist):
     """The first 500 training images and their labels."""
     return mnist[0][:500], mnist[1][:500]
-
-
-@pytest.fixture(scope="session")
-def read(recognise):
-    return recognise

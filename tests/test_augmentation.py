@@ -1,16 +1,13 @@
 import time
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import augmentation
 from augmentation import distort, distorted_epochs, random_warps, warp
 from data_preprocessing import preprocess
 
 GRID = np.mgrid[:28, :28].reshape(2, -1).astype(np.float32)  # row and column of each pixel
-KINDS = ("ROTATION", "SCALE", "SLANT", "SHIFT", "ELASTICITY")
 
 
 @given(st.integers(-30, 30), st.integers(-30, 30))
@@ -33,41 +30,12 @@ def test_warp_interpolates_bilinear_images_exactly(seed):
     np.testing.assert_allclose(warp(images, positions), expected, rtol=1e-4, atol=1e-4)
 
 
-@given(st.integers(0, 2**32 - 1))
-def test_warp_is_linear_in_the_pixels(seed):
-    random_generator = np.random.default_rng(seed)
-    positions = random_generator.uniform(-5, 33, (2, 784)).astype(np.float32)
-    A, B = random_generator.random((2, 784, 3), np.float32)
-    warped = 2 * warp(A, positions) - 3 * warp(B, positions)
-    np.testing.assert_allclose(warp(2 * A - 3 * B, positions), warped, atol=1e-5)
-
-
-@pytest.mark.parametrize("kinds", [(), *((kind,) for kind in KINDS), KINDS])
-def test_random_warps_of_each_kind_are_small_and_to_no_side(monkeypatch, kinds):
-    for kind in {*KINDS} - {*kinds}:
-        monkeypatch.setattr(augmentation, kind, 0)
+def test_random_warps_are_small_and_to_no_side():
     moved = random_warps(np.random.default_rng(0), 1000) - GRID
     assert moved.shape == (1000, 2, 784) and moved.dtype == np.float32
     assert abs(moved.mean(axis=0)).max() < 0.2  # pixels
     down, right = moved.std(axis=(0, 2))
-    if kinds:
-        assert 0.2 < right < 2.5 and (0.2 < down < 2.5 or kinds == ("SLANT",))
-    else:
-        assert down < 1e-5 and right < 1e-5
-    if kinds == ("ROTATION",):  # distances from the middle stay
-        distances = np.hypot(*(GRID + moved - 13.5).swapaxes(0, 1))
-        np.testing.assert_allclose(distances, np.tile(np.hypot(*(GRID - 13.5)), (1000, 1)), 1e-4)
-
-
-def test_distort_gives_every_image_its_own_place(mnist):
-    X = preprocess(mnist[0][:5000], deskew=False)
-    distorted = distort(X, np.random.default_rng(0), np.full_like(X, np.nan))
-    assert np.isfinite(distorted).all() and not np.array_equal(distorted, X)
-    X /= np.linalg.norm(X, axis=1, keepdims=True)
-    own, other = (distorted * X).sum(axis=1), (distorted * X[::-1]).sum(axis=1)
-    assert np.mean(own > other) > 0.97
-    few = distort(X[:3], np.random.default_rng(0), np.empty_like(X[:3]))  # fewer than warps
-    assert few.any(axis=1).all()
+    assert 0.5 < down < 2.5 and 0.5 < right < 2.5
 
 
 def test_epochs_depend_on_the_seed_and_not_on_the_threads(mnist):

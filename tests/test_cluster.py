@@ -11,7 +11,6 @@ from files import PROJECT
 from save_load import load_model
 
 QUICK = "--number-of-epochs 1 --batch-size 1000 --no-augment --hidden-layers 8"
-SECONDS = 120
 
 
 @pytest.mark.long
@@ -26,10 +25,9 @@ def test_the_commands_in_the_docs_train_a_study_on_a_cluster(mnist, tmp_path):
             process = subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log)
             stack.callback(process.wait)
             stack.callback(process.terminate)
-        options = {"cwd": PROJECT, "capture_output": True, "text": True, "timeout": SECONDS}
+        options = {"cwd": PROJECT, "capture_output": True, "text": True, "timeout": 120}
         process = subprocess.run(study, **options)
     assert process.returncode == 0, process.stderr + (tmp_path / "log").read_text()
     accuracies = re.findall(r"^seed (\d): test accuracy", process.stdout, re.MULTILINE)
     assert sorted(accuracies) == [*"0123"] and "\n4 seeds: mean accuracy " in process.stdout
     assert load_model(tmp_path / "m.npz")[2].seed == 0
-    print("a study on a cluster: 4 networks")

@@ -58,61 +58,53 @@ def press_keys(window, keys):
 
 
 def ink(window):
-    """The drawing, (SIDE, SIDE) float32 from 0 (paper) to 1 (ink)."""
     return np.asarray(window.ink, np.float32) / 255
 
 
 def assert_shows(window, picture):
-    """Compare what the window shows with a picture, except for edges that were drawn twice."""
     differences = np.abs(np.asarray(window.canvas.buffer_rgba()).astype(int) - picture)
-    assert (differences > 40).mean() < 0.0001
+    assert (differences > 40).mean() < 0.0001  # edges are drawn twice
 
 
-def test_a_seven_is_read_during_the_stroke_and_at_its_end(window, monkeypatch):
-    asked, show = [], window.picture.show
-    monkeypatch.setattr(window.picture, "show", lambda *answer: asked.append(show(*answer)))
-    stroke(window, SEVEN)
-    assert len(asked) == 1 + len(SEVEN) // 8 + 1  # during: once for each panel beside the paper
+def test_a_seven_is_read_during_the_stroke_and_at_its_end(window):
+    mouse(window, "button_press_event", SEVEN[0])
+    for point in SEVEN:
+        mouse(window, "motion_notify_event", point)
     assert window.probabilities.argmax() == 7 and window.probabilities.sum() == pytest.approx(1)
+    mouse(window, "button_release_event", SEVEN[-1])
+    assert window.probabilities.argmax() == 7
     picture = window.picture
     assert picture.answer.get_text() == "The answer: 7"
-    assert [bar.get_width() for bar in picture.bars] == window.probabilities.tolist()
     X = draw.preprocess(normalise(window.soft_ink())[None], True)
     np.testing.assert_array_equal(picture.input.get_array(), X.reshape(28, 28))
-    panel_by_panel = np.array(window.canvas.buffer_rgba())
-    window.canvas.draw()
-    assert_shows(window, panel_by_panel)
-
     window.left_out_below = 1.01
     window.update()
     assert picture.answer.get_text() == "no digit"
     assert not any(number.get_text().strip() for _, number, _ in picture.speakers)
 
 
-@pytest.mark.parametrize("hidden_layers", [(128,), (40, 30), (2, 1), (5,) * 16])
-def test_the_neurons_that_speak_for_and_against(make_window, make_network, hidden_layers):
-    window = make_window(make_network(hidden_layers))
+def test_the_neurons_that_speak_for_and_against(make_window, make_network):
+    window = make_window(make_network((128,)))
     window.left_out_below = 0
     stroke(window, SEVEN)
-    for grid, layer in zip(window.picture.grids, window.layers[1:-1], strict=True):
-        brightness = grid.get_array().ravel()[: layer.size]
-        expected = 0.15 + 0.85 * layer[0] / max(layer.max(), 1e-9)
-        np.testing.assert_allclose(brightness, expected, atol=1e-6)
-    speech = window.layers[-2][0] * window.network.weights[-1][:, window.probabilities.argmax()]
-    loudest = [j for j in np.argsort(-speech)[:4] if speech[j] > 0]
-    expected = [f"{speech[j]:+.2f}" for j in loudest] + [""] * (4 - len(loudest))
-    expected += [f"{speech.min():+.2f}" if speech.min() < 0 else ""]
-    speakers = window.picture.speakers
-    assert [number.get_text().strip() for _, number, _ in speakers] == expected
-    X = window.layers[0].astype(np.float64) + 1e-6 * np.vstack([np.eye(784), -np.eye(784)])
-    H = window.network.forward(X)[-2]
-    columns = window.picture.grids[-1].get_array().shape[1]
-    for (picture, _, frame), j in zip(speakers, loudest):
-        slope = H[:784, j] - H[784:, j]  # along each pixel
-        strong = np.abs(slope) > 0.3 * np.abs(slope).max()
+    W_1, W_2 = window.network.weights
+    speech = window.layers[1][0] * W_2[:, window.probabilities.argmax()]
+    loudest = [*np.argsort(-speech)[:4], speech.argmin()]
+    columns = window.picture.grids[0].get_array().shape[1]
+    for (picture, number, frame), j in zip(window.picture.speakers, loudest, strict=True):
+        assert number.get_text() == f"{speech[j]:+.2f}"
+        strong = np.abs(W_1[:, j]) > 0.3 * np.abs(W_1[:, j]).max()
         red, _, blue = picture.get_array().reshape(784, 3)[strong].T
-        np.testing.assert_array_equal(blue > red, slope[strong] > 0)
+        np.testing.assert_array_equal(blue > red, W_1[strong, j] > 0)
         assert (frame.get_y(), frame.get_x()) == divmod(j, columns)
+
+
+@pytest.mark.parametrize("hidden_layers", [(2, 1), (5,) * 16])
+def test_networks_of_any_depth_are_shown(make_window, make_network, hidden_layers):
+    window = make_window(make_network(hidden_layers))
+    stroke(window, SEVEN)
+    for grid, layer in zip(window.picture.grids, window.layers[1:-1], strict=True):
+        assert grid.get_array().argmax() == layer.argmax()
 
 
 def test_ink_is_where_the_left_button_was_down_and_nowhere_else(window):
@@ -167,11 +159,9 @@ def start(request, tmp_path):
     return start
 
 
-INLINE = "module://matplotlib_inline.backend_inline"  # in a notebook, perhaps not installed here
-BACKENDS = ["", "TkAgg", "webagg", "agg", "svg", "pdf", "pgf", "nonsense", INLINE]
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "backend", ["TkAgg", "webagg", "svg", "nonsense", "module://matplotlib_inline"]
+)
 def test_without_a_display_and_tornado(start, tmp_path, backend):
     (tmp_path / "tornado.py").write_text("raise ImportError")
     environment = {"PYTHONPATH": str(tmp_path), "MPLBACKEND": backend}
@@ -227,15 +217,12 @@ def test_the_page_in_the_browser(window, start, tmp_path):
 ON_A_SCREEN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import numpy as np
 import main
 from plots import plt
 
-def play(figure, widget):
-    points = figure.axes[0].transData.transform(np.loadtxt("points.txt"))
-    names = ["ButtonPress-1", *["B1-Motion"] * (len(points) - 1), "ButtonRelease-1"]
-    for name, (x, y) in zip(names, [*points, points[-1]]):
-        widget.event_generate(f"<{name}>", x=round(x), y=round(widget.winfo_height() - y))
+def play(widget):
+    for name, y in (("ButtonPress-1", 120), ("B1-Motion", 380), ("ButtonRelease-1", 380)):
+        widget.event_generate(f"<{name}>", x=200, y=y)
         widget.update()
     widget.focus_force()
     for key in "sq":
@@ -244,7 +231,7 @@ def play(figure, widget):
 
 def show(show=plt.show):
     widget = plt.gcf().canvas.get_tk_widget()
-    widget.after(500, play, plt.gcf(), widget)
+    widget.after(500, play, widget)
     show()
 
 plt.show = show
@@ -256,7 +243,6 @@ def test_a_real_window(start, read, tmp_path):
     pytest.importorskip("tkinter", reason="Python was built without tkinter")
     if not shutil.which("Xvfb"):
         pytest.skip("Xvfb, a virtual X server, is not installed")
-    np.savetxt(tmp_path / "points.txt", SEVEN)
     command = ["Xvfb", "-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, text=True, **pipes) as server:
@@ -265,4 +251,4 @@ def test_a_real_window(start, read, tmp_path):
         output = process.communicate()
         server.terminate()
     assert (process.returncode, *output) == (0, "", "")
-    assert answer_to_file(tmp_path / "plots" / "drawing-1.png", read) == "7"
+    assert answer_to_file(tmp_path / "plots" / "drawing-1.png", read) == "1"

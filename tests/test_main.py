@@ -8,11 +8,9 @@ import signal
 import struct
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import assert_one_line_error, run_main
-from PIL import Image
 
 from files import PROJECT
 from save_load import load_model
@@ -23,10 +21,9 @@ fcntl, pty, resource, termios = (
 )
 NAMES = ("loss", "accuracy", "confusion_matrix", "predictions", "mistakes", "weights")
 PICTURES = {f"{name}.png" for name in NAMES}
-QUICK = ["--train-model", "--number-of-epochs", 1, "--batch-size", 1000, "--no-augment"]
-QUICK += ["--hidden-layers", 8, "--model", "m.npz"]
-LONG = ["--train-model", "--hidden-layers", 4, "--batch-size", 200, "--number-of-epochs", 10]
-LONG += ["--model", "m.npz"]
+QUICK = ["--train-model", "--hidden-layers", 8, "--no-augment", "--no-deskew", "--model", "m.npz"]
+QUICK += ["--batch-size", 1000, "--number-of-epochs", 1]
+LONG = [*QUICK, "--batch-size", 200, "--number-of-epochs", 20]
 
 
 def names(folder):
@@ -34,49 +31,13 @@ def names(folder):
 
 
 def accuracy(process):
-    """The accuracy that a run reports, in percent, checked against the errors it reports."""
+    """The accuracy that a run reports, in percent."""
     assert process.returncode == 0, process.stderr
-    pattern = r"^Test accuracy: (\d+\.\d\d)% \(([\d,]+) errors in 10,000\)$"
-    line = re.search(pattern, process.stdout, re.MULTILINE)
-    assert float(line[1]) == pytest.approx(100 - int(line[2].replace(",", "")) / 100)
-    return float(line[1])
+    return float(re.search(r"^Test accuracy: (.+)% \(", process.stdout, re.MULTILINE)[1])
 
 
 def epochs_in(path):
     return len(load_model(path)[1]["training_loss"])
-
-
-@pytest.fixture
-def copy_of_program(mnist, tmp_path):
-    """The program in a folder of its own, sharing the dataset's cache."""
-    program = tmp_path / "das Prögramm 数"
-    shutil.copytree(PROJECT, program, ignore=shutil.ignore_patterns(".*", "data", "plots", "tests"))
-    (program / "data").symlink_to(PROJECT / "data")
-    return program
-
-
-def test_the_shipped_model_reads_99_percent_and_draws_six_pictures(mnist, tmp_path):
-    process = run_main(tmp_path)
-    assert accuracy(process) >= 99.3
-    assert process.stderr == "" and "windows" not in process.stdout
-    assert names(tmp_path) == {"plots"} and names(tmp_path / "plots") == PICTURES
-    for path in (tmp_path / "plots").iterdir():
-        Image.open(path).load()
-
-
-def test_a_trained_network_is_saved_and_the_previous_one_kept(mnist, tmp_path):
-    arguments = ["--number-of-epochs", 1, "--model", "models/m.npz"]
-    trained = run_main(tmp_path, "--train-model", *arguments)
-    assert accuracy(trained) > 88 and trained.stderr == ""
-    assert names(tmp_path / "models") == {"m.npz"} and names(tmp_path / "plots") == PICTURES
-    assert accuracy(run_main(tmp_path, *arguments[2:])) == accuracy(trained)
-    first = (tmp_path / "models" / "m.npz").read_bytes()
-    validation = ["--validation-size", 59_000, "--seed", 1]
-    again = run_main(tmp_path, "--train-model", *arguments, *validation)
-    assert "validation accuracy" in again.stdout
-    assert (tmp_path / "models" / "m.previous.npz").read_bytes() == first
-    _, history, settings, _ = load_model(tmp_path / "models" / "m.npz")
-    assert settings.validation_size == 59_000 and history["held_out_accuracy"][0] != accuracy(again)
 
 
 DEEP = ["--hidden-layers", ",".join(["4096"] * 16)]
@@ -89,7 +50,6 @@ FILE_SIZE, MEMORY = resource.RLIMIT_FSIZE, resource.RLIMIT_AS  # the first fails
         ([*QUICK, "--model", "/proc/m.npz"], [], "/proc/m.npz: can't be written: "),
         ([*QUICK, "--model", "locked.npz"], [], "locked.previous.npz: can't be written: it is a "),
         (QUICK, [(FILE_SIZE, 10_000)], "m.npz: can't be written: File too large"),
-        (QUICK, [(MEMORY, 300 * 2**20)], "memory"),
         ([*QUICK, *DEEP], [(MEMORY, 1000 * 2**20)], "memory"),
     ],
 )
@@ -106,41 +66,38 @@ def test_a_failure_ends_in_one_line_and_keeps_the_old_model(
     assert names(tmp_path) <= {"plots", "m.npz", "locked.npz", "locked.previous.npz"}
 
 
-def test_a_folder_that_cannot_be_written_keeps_nothing_from_being_evaluated(mnist, tmp_path):
-    (tmp_path / "plots").write_text("no folder")
-    process = run_main(tmp_path)
-    assert process.stdout.startswith("Test accuracy: 99.")
-    assert_one_line_error(process, "loss.png: can't be written: ")
-    assert "choose another folder with --plots-dir" in process.stderr
-
-
-def test_config_and_model_are_those_beside_the_real_main(mnist, tmp_path):
-    """And not those beside a symbolic link to it."""
+def test_a_link_to_main_and_a_folder_that_cannot_be_written(mnist, tmp_path):
     (tmp_path / "main.py").symlink_to(PROJECT / "main.py")
-    (tmp_path / "config.py").write_text("broken!")
-    process = run_main(tmp_path, "--help", program=tmp_path)
-    assert process.returncode == 0 and "usage: python main.py" in process.stdout
+    (tmp_path / "config.py").write_text("broken! That beside the real main.py counts.")
+    (tmp_path / "plots").write_text("no folder")
+    process = run_main(tmp_path, program=tmp_path)
+    assert process.stdout.startswith("Test accuracy: 99.")
+    assert_one_line_error(process, "choose another folder with --plots-dir")
 
 
-ENVIRONMENTS = {
-    "odd": {"PYTHONWARNINGS": "error", "MPLBACKEND": "nonsense"},
-    "ASCII alone": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
-}
+INLINE = "module://matplotlib_inline.backend_inline"  # of programs started from a notebook
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_any_environment(copy_of_program, tmp_path, environment):
-    """From a folder with blanks and letters that are not ASCII, and a picture of such a name."""
-    folder, picture = tmp_path / "ein Ördner 字", "Bild 数 $x_$.jpg"
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONWARNINGS": "error", "MPLBACKEND": "nonsense"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "MPLBACKEND": INLINE},
+    ],
+)
+def test_any_environment(mnist, tmp_path, environment):
+    """In folders with blanks and letters that are not ASCII, and with a picture of such a name."""
+    program, folder, picture = tmp_path / "das Prögramm 数", tmp_path / "字", "Bild 数 $x_$.jpg"
+    shutil.copytree(PROJECT, program, ignore=shutil.ignore_patterns(".*", "data", "plots", "tests"))
+    (program / "data").symlink_to(PROJECT / "data")
     folder.mkdir()
     shutil.copy(PROJECT / "docs" / "handwriting.jpg", folder / picture)
     (folder / "matplotlibrc").write_text("text.usetex: True\nimage.origin: lower\n")
-    options = {"program": copy_of_program, **ENVIRONMENTS[environment]}
     for arguments, text in (([], "Test accuracy: 99."), (["--predict", picture], "jpg: 90210  (")):
-        process = run_main(folder, *arguments, **options)
+        process = run_main(folder, *arguments, program=program, **environment)
         assert (process.returncode, process.stderr) == (0, "")
-        assert text in process.stdout and "Saved " in process.stdout
-        assert "windows" not in process.stdout
+        assert text in process.stdout
+        assert "windows" not in process.stdout and "Figure" not in process.stdout
     assert names(folder / "plots") == PICTURES | {"recognised.png"}
 
 
@@ -158,10 +115,13 @@ class FigureCanvas(FigureCanvasAgg):
 """
 
 
-def test_the_windows_can_be_switched_off_and_a_warm_start_is_light(mnist, tmp_path):
+def test_six_pictures_of_the_shipped_model_and_a_light_start_without_windows(mnist, tmp_path):
     (tmp_path / "toolkit.py").write_text(TOOLKIT)
     toolkit = {"MPLBACKEND": "module://toolkit", "PYTHONPATH": str(tmp_path)}
-    *windows, advice, last = run_main(tmp_path, **toolkit).stdout.splitlines()[-8:]
+    process = run_main(tmp_path, **toolkit)
+    assert accuracy(process) >= 99.3 and process.stderr == ""
+    assert names(tmp_path / "plots") == PICTURES
+    *windows, advice, last = process.stdout.splitlines()[-8:]
     assert {*windows} == {f"window {name}" for name in PICTURES}
     assert advice.startswith("Close the windows") and last == "shown"
     process = run_main(tmp_path, "--no-show-plots", PYTHONPROFILEIMPORTTIME="1", **toolkit)
@@ -175,21 +135,13 @@ def test_output_to_a_closed_pipe_or_a_full_disk(mnist, tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
     with open("/dev/full", "w") as full:
-        for stdout, ending in ((writing, ""), (full, "No space left on device")):
+        for stdout, end in ((writing, ""), (full, "error: [Errno 28] No space left on device\n")):
             process = run_main(tmp_path, stdout=stdout)
-            if ending:
-                assert_one_line_error(process, ending)
-            else:
-                assert (process.stderr, process.returncode) == ("", 141)
+            assert (process.stderr, process.returncode) == (end, 1 if end else 141)
             process = run_main(tmp_path, *LONG, stdout=stdout)  # nothing that was learnt is lost
-            assert "Saved 1 of 10 epochs; continue with --resume m.partial.npz" in process.stderr
+            assert "Saved 1 of 20 epochs; continue with --resume m.partial.npz" in process.stderr
             assert epochs_in(tmp_path / "m.partial.npz") == 1
     os.close(writing)
-
-
-def assert_interrupted(process, number, text):
-    assert process.returncode == 128 + number
-    assert process.stderr == f"{text}interrupted\n"
 
 
 def test_an_interrupted_training_resumes_as_if_nothing_had_happened(mnist, tmp_path):
@@ -201,51 +153,29 @@ def test_an_interrupted_training_resumes_as_if_nothing_had_happened(mnist, tmp_p
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         process = run_main(tmp_path, *arguments, after="epoch ", send=number)
         epochs = epochs_in(partial)
-        saved = f"Saved {epochs} of 10 epochs; continue with --resume m.partial.npz\n"
-        assert_interrupted(process, number, saved)
-        assert names(tmp_path) == {"m.npz", partial.name, "m.partial.previous.npz"}
-        assert model.read_bytes() == b"the old model"
-        assert last_epoch < epochs < 10
+        saved = f"Saved {epochs} of 20 epochs; continue with --resume m.partial.npz\n"
+        assert process.stderr == f"{saved}interrupted\n"
+        assert process.returncode == 128 + number and last_epoch < epochs < 20
         arguments, last_epoch = ["--resume", partial.name], epochs
 
     assert (tmp_path / "m.partial.previous.npz").read_bytes() == b"an old training"
+    assert model.read_bytes() == b"the old model"
     loaded = run_main(tmp_path, "--model", partial.name)
-    assert accuracy(loaded) > 50
-    progress = f"An interrupted training: {last_epoch} of 10 epochs."
-    assert loaded.stdout.startswith(progress)
-    options = {"after": progress, "PYTHONUNBUFFERED": "1"}
-    process = run_main(tmp_path, "--model", partial.name, **options)
-    assert_interrupted(process, signal.SIGINT, "")
-    shutil.copy(partial, tmp_path / "renamed.npz")
+    assert loaded.stdout.startswith(f"An interrupted training: {last_epoch} of 20 epochs.\n")
     uninterrupted = [*LONG, "--model", "uninterrupted.npz"]
-    for arguments in (["--resume", partial.name], ["--resume", "renamed.npz"], uninterrupted):
-        assert accuracy(run_main(tmp_path, *arguments)) > 60
-    for name in ("m.npz", "renamed.npz"):
-        assert (tmp_path / name).read_bytes() == (tmp_path / "uninterrupted.npz").read_bytes()
+    accuracies = [accuracy(run_main(tmp_path, *end)) for end in (arguments, uninterrupted)]
+    assert accuracies[0] == accuracies[1] > accuracy(loaded) > 50
+    assert model.read_bytes() == (tmp_path / "uninterrupted.npz").read_bytes()
     assert (tmp_path / "m.previous.npz").read_bytes() == b"the old model"
     assert not partial.exists()
-    process = run_main(tmp_path, "--resume", "m.npz")
-    assert_one_line_error(process, "m.npz: its training is complete")
-
-
-def test_two_trainings_that_end_in_one_file_lose_neither(mnist, tmp_path):
-    partial = tmp_path / "m.partial.npz"
-    run_main(tmp_path, *LONG, after="epoch ")
-    commands = [["--resume", partial.name]] * 2, [[*QUICK, "--seed", seed] for seed in (1, 2)]
-    for pair in commands:
-        with ThreadPoolExecutor() as executor:
-            results = list(executor.map(lambda arguments: run_main(tmp_path, *arguments), pair))
-        assert [process.returncode for process in results] == [0, 0], results
-    seeds = {load_model(tmp_path / name)[2].seed for name in ("m.npz", "m.previous.npz")}
-    assert seeds == {1, 2}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_study_keeps_what_is_finished(mnist, tmp_path, number):
     study = [*QUICK, "--seeds", 200]
     process = run_main(tmp_path, *study, after="seed 0: ", send=number, TMPDIR="/dev/null")
-    assert_interrupted(process, number, "")
-    finished = re.findall(r"^seed \d+: .*accuracy \d", process.stdout, re.MULTILINE)
+    assert (process.returncode, process.stderr) == (128 + number, "interrupted\n")
+    finished = re.findall(r"^seed \d+: ", process.stdout, re.MULTILINE)
     assert 1 <= len(finished) < 200
     if len(finished) > 1:
         assert f"\n{len(finished)} seeds: mean accuracy " in process.stdout

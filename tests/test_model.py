@@ -3,19 +3,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from model import CLASSES, EVALUATION_BATCH, INPUTS, MultilayerPerceptron
 
 
-def one_hot(labels):
-    return np.eye(CLASSES)[labels]
-
-
 def loss_gradient(network, X, labels, l2):
     """The gradient of the loss, as backpropagation computes it."""
-    network.backward(X, one_hot(labels), l2)
+    network.backward(X, np.eye(CLASSES)[labels], l2)
     return network.gradient.copy()
 
 
@@ -77,35 +71,7 @@ def test_probabilities_loss_and_gradient_against_tensorflow(make_network, batch,
     np.testing.assert_allclose(network.predict_proba(X), tf.nn.softmax(logits), rtol=1e-9)
 
 
-@given(
-    hidden_layers=st.lists(st.integers(1, 40), max_size=3),
-    images=st.integers(1, 40),
-    l2=st.floats(0, 1),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_directional_derivative_of_the_loss(hidden_layers, images, l2, seed):
-    random_generator = np.random.default_rng(seed)
-    X, labels = random_generator.random((images, INPUTS)), random_generator.integers(0, 10, images)
-    network = MultilayerPerceptron(hidden_layers, np.float64)
-    network.parameters[...] = 0.1 * random_generator.standard_normal(network.parameters.size)
-    gradient = loss_gradient(network, X, labels, l2)
-    direction = random_generator.standard_normal(gradient.size)
-    direction /= np.linalg.norm(direction)
-
-    start, step = network.parameters.copy(), 1e-5
-    losses, active = [], []
-    for network.parameters[...] in (start + step * direction, start - step * direction):
-        losses.append(network.evaluate(X, labels, l2)[0])
-        active.append([(H > 0).tobytes() for H in network.forward(X)[1:-1]])
-    assume(active[0] == active[1])  # no kink of a ReLU in between
-    # Rounding errors of 1e-15 of the losses, divided by the step, are 1e-10; the truncation error
-    # is step**2 / 6 times the third derivative. The largest error in 600 networks was 4e-11.
-    tolerance = 1e-9 * (1 + losses[0])
-    slope = (losses[0] - losses[1]) / (2 * step)
-    assert gradient @ direction == pytest.approx(slope, rel=0, abs=tolerance)
-
-
-@pytest.mark.parametrize("images", [1, *(EVALUATION_BATCH + n for n in (-1, 0, 1)), 2500])
+@pytest.mark.parametrize("images", [1, EVALUATION_BATCH, EVALUATION_BATCH + 1, 2500])
 def test_evaluation_in_batches_equals_evaluation_in_one_go(make_network, images):
     network = make_network(dtype=np.float64)
     X, labels = np.random.default_rng(0).random((images, INPUTS)), np.arange(images) % 10

@@ -1,11 +1,6 @@
-"""The program in a notebook's kernel, and started from one."""
-
-import os
-import subprocess
-import sys
+"""The program in a notebook's kernel."""
 
 import pytest
-from conftest import run_main
 
 from files import PROJECT
 
@@ -32,24 +27,3 @@ def test_run_in_a_notebook(mnist, tmp_path, monkeypatch):
     assert sum("image/png" in output.get("data", {}) for output in evaluated) == 6
     assert "90210" in "".join(output.get("text", "") for output in predicted)
     assert signals[0].data["text/plain"] == "True"  # left as it was
-
-
-def test_a_program_started_from_a_notebook_shows_no_windows(mnist, tmp_path):
-    process = run_main(tmp_path, MPLBACKEND="module://matplotlib_inline.backend_inline")
-    assert process.returncode == 0 and process.stderr == ""
-    assert "windows" not in process.stdout and "Figure" not in process.stdout
-
-
-EDIT = """
-import pathlib, settings
-path = pathlib.Path("config.py")
-first = settings.load_config(path)[0].alpha
-path.write_text(path.read_text().replace("alpha = 0.01", "alpha = 0.02"))
-print(first, settings.load_config(path)[0].alpha)
-"""
-
-
-def test_an_edited_config_is_loaded_anew_in_the_same_session(tmp_path):
-    (tmp_path / "config.py").write_text((PROJECT / "config.py").read_text())
-    options = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(PROJECT)}, "text": True}
-    assert subprocess.check_output([sys.executable, "-c", EDIT], **options) == "0.01 0.02\n"

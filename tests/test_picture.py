@@ -1,14 +1,12 @@
 """Pictures in any format, light, paper and colour are read; what is no picture is refused."""
 
-import io
-
 import numpy as np
 import pytest
-from conftest import assert_one_line_error, run_main
 from pages import READING, answer, answer_to_file, as_image, page, predict, save
 from PIL import Image
 from scipy import ndimage
 
+from benchmarks.spoil import darkened, jpeg, noisy, shadow, specks, table, tilted
 from handwriting.page import recognise_page
 from handwriting.picture import load_picture
 
@@ -22,26 +20,20 @@ def picture_files(picture):
     white, black = (Image.new("L", grey.size, colour) for colour in (255, 0))
     holed = rgb.convert("RGBA")
     holed.paste((0, 0, 0, 0), (0, 0, 20, 40))
-    palette_ink = grey.point(lambda v: 255 * (v > 128)).convert("P")
     turned = rgb.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
     return [
         ("grey.png", grey, {}),
-        ("colour.png", rgb, {}),
-        ("alpha.png", rgb.convert("RGBA"), {}),
         ("holed.png", holed, {}),
         ("black-on-nothing.png", Image.merge("LA", (black, opacity)).convert("RGBA"), {}),
         ("white-on-nothing.png", Image.merge("LA", (white, opacity)), {}),
         ("palette.png", rgb.quantize(16), {}),
-        ("palette-on-nothing.png", palette_ink, {"transparency": 255}),
         ("bilevel.png", grey.convert("1", dither=Image.Dither.NONE), {}),
         ("deep.png", deep, {}),
-        ("deep.tiff", deep, {}),
         ("real.tiff", Image.fromarray(picture.astype(np.float32)), {}),
         ("cmyk.jpg", rgb.convert("CMYK"), {}),
-        ("colour.jpg", rgb, {"quality": 50}),
-        ("progressive.jpg", grey, {"progressive": True}),
+        ("colour.jpg", rgb, {"progressive": True}),
         ("colour.webp", rgb, {}),
         ("colour.bmp", rgb, {}),
         ("colour.tiff", rgb, {"compression": "tiff_lzw"}),
@@ -57,8 +49,6 @@ def test_every_mode_and_format(clear, read, tmp_path):
         assert found.picture.shape == (172, 396) and found.picture.dtype == np.float32, name
         assert found.picture.min() >= 0 and found.picture.max() <= 1
         assert found.text == "314", name
-        assert found.images.shape == (3, 28, 28) and found.images.dtype == np.uint8
-        assert (np.diff(found.boxes[:, 2]) > 0).all()
 
 
 @pytest.mark.parametrize(("side", "digit"), [(28, 7), (14, 3), (8, 0)])
@@ -75,79 +65,34 @@ def test_pixels_that_touch_at_corners_stay_connected(tmp_path):
     assert ndimage.label(ink > 0.5 * darkest, np.ones((3, 3)))[1] == 1
 
 
-def specks(page):
-    page = page.copy()
-    for top, left in np.random.default_rng(0).integers(0, (40, page.shape[1] - 4), (20, 2)):
-        page[top : top + 4, left : left + 4] = 0.2
-    return page
+def pencil(page, random):
+    return 0.9 - 0.3 * (0.9 - page) + random.normal(0, 0.015, page.shape)
 
 
-def table(page):
-    """A dark table at two borders of the page."""
-    return np.pad(page, ((30, 0), (0, 25)), constant_values=0.2)
+def half_wiped(page, random):
+    return np.where(np.arange(page.shape[1]) < page.shape[1] / 2, page, 0.5 + 0.5 * page)
 
 
-def noise(page, deviation):
-    return page + np.random.default_rng(0).normal(0, deviation, page.shape)
+def blurred(page, random):
+    return ndimage.gaussian_filter(page, 6)
 
 
-def ruled(page, strength, squared=False):
+def squared(page, random):
     y, x = np.indices(page.shape)
-    is_line = (y + x // 60) % 35 < 2  # a little askew
-    if squared:
-        is_line |= (x - y // 60) % 35 < 2
-    return np.where(is_line, (1 - strength) * page, page)
+    is_line = ((y + x // 60) % 35 < 2) | ((x - y // 60) % 35 < 2)  # a little askew
+    return np.where(is_line, 0.5 * page, page)
 
 
-def coordinates(page):
-    """x and y of each pixel, from 0 to 1 along the longer side."""
-    y, x = np.indices(page.shape) / max(page.shape)
-    return x, y
+SPOIL = [darkened, jpeg, noisy, shadow, specks, table, tilted, pencil, half_wiped, blurred, squared]
 
 
-def as_jpeg(page):
-    file = io.BytesIO()
-    save(file, page, format="JPEG", quality=15)
-    return np.asarray(Image.open(file)) / 255
-
-
-SPOILED = {
-    "light from the left": lambda page: page * (1 - 0.7 * coordinates(page)[0]),
-    "light from above": lambda page: page * (1 - 0.5 * coordinates(page)[1]),
-    "shadow": lambda page: page * (1 - 0.5 / (1 + np.exp((0.6 - sum(coordinates(page))) / 0.03))),
-    "light ink": lambda page: (1 - page) * (1 - 0.4 * coordinates(page)[0]),
-    "vignette": lambda page: page - (coordinates(page)[0] - 0.5) ** 2,
-    "noise": lambda page: noise(page, 0.1),
-    "pencil": lambda page: noise(0.9 - 0.3 * (0.9 - page), 0.015),
-    "half-wiped": lambda page: np.where(coordinates(page)[0] < 0.5, page, 0.5 + 0.5 * page),
-    "blurred": lambda page: ndimage.gaussian_filter(page, 6),
-    "specks": specks,
-    "table": table,
-    "ruled": lambda page: ruled(page, 0.25),
-    "ruled boldly": lambda page: ruled(page, 0.5),
-    "squared": lambda page: ruled(page, 0.25, squared=True),
-    "squared boldly": lambda page: ruled(page, 0.5, squared=True),
-    "turned to the left": lambda page: ndimage.rotate(page, 10, order=1, cval=0.9),
-    "turned to the right": lambda page: ndimage.rotate(page, -10, order=1, cval=0.9),
-    "JPEG": as_jpeg,
-}
-
-
-@pytest.mark.parametrize("name", SPOILED)
-def test_spoiled_pages_are_read_and_show_no_digit_if_blank(clear, read, name):
+@pytest.mark.parametrize("spoil", SPOIL)
+def test_spoiled_pages_are_read_and_show_no_digit_if_blank(clear, read, spoil):
     picture = page(clear[[2, 7, 5, 9]], margin=60)
-    assert answer(SPOILED[name](picture), read) == "2759"
-    if name != "specks":  # these are as large as anything on a blank page
-        assert answer(SPOILED[name](np.full_like(picture, 0.9)), read) == ""
-
-
-@pytest.mark.parametrize("angle", range(0, 360, 45))
-def test_the_sharp_edge_of_a_shadow(clear, read, angle):
-    picture = page(clear[[2, 7, 1, 8]], scale=6, margin=60)
-    y, x = (np.indices(picture.shape).T - np.array(picture.shape) / 2).T
-    shadow = np.cos(np.radians(angle)) * x + np.sin(np.radians(angle)) * y > 10
-    assert answer(np.where(shadow, 0.4 * picture, picture), read) == "2718"
-    assert answer(np.where(shadow, 0.36, 0.9), read) == ""
+    for random in map(np.random.default_rng, range(2)):
+        assert answer(spoil(picture, random), read) == "2759"
+        if spoil is not specks:  # these are as large as anything on a blank page
+            assert answer(spoil(np.full_like(picture, 0.9), random), read) == ""
 
 
 @pytest.mark.parametrize(
@@ -159,10 +104,8 @@ def test_the_sharp_edge_of_a_shadow(clear, read, angle):
         ((0.2, 0.2, 0.2), (0.8, 0.8, 0.8)),  # chalk
         # opposed channels, of about the same lightness
         ((0.9, 0.6, 0.3), (0.3, 0.6, 0.9)),  # blue on orange
-        ((0.3, 0.5, 0.8), (0.8, 0.5, 0.3)),  # orange on blue
         ((0.2, 0.6, 0.2), (0.9, 0.24, 0.2)),  # red on green
         ((0.7, 0.35, 0.3), (0.3, 0.75, 0.3)),  # green on red
-        ((0.8, 0.3, 0.35), (0.3, 0.35, 0.8)),  # blue on red
         ((0.5, 0.75, 0.5), (0.65, 0.5, 0.7)),  # purple on green
         ((0.9, 0.6, 0.6), (0.6, 0.75, 0.75)),  # teal on rose
     ],
@@ -173,26 +116,7 @@ def test_coloured_pens(clear, read, tmp_path, paper, pen):
     assert answer_to_file(path, read) == "38"
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (1, 1), (300, 200)])
-@pytest.mark.parametrize("value", [0, 0.3, 1])
+@pytest.mark.parametrize(("shape", "value"), [((8, 8), 0), ((1, 1), 1), ((300, 200), 0.3)])
 def test_a_blank_page(capsys, tmp_path, shape, value):
     path = save(tmp_path / "blank.png", np.full(shape, value))
     assert predict(capsys, tmp_path, path) == (1, f"{path}: no digit found\n", "")
-
-
-def test_a_page_with_a_stripe_or_the_table_and_nothing_else(read):
-    blank = noise(np.full((600, 800), 0.9), 0.015)
-    y, x = np.indices(blank.shape)
-    stripe = np.abs(x - 300 - 0.05 * y) < 20
-    edge = x < 30 + 0.03 * y
-    for dark in (stripe, stripe.T[:600, :600], edge, edge | (y > 560), edge | edge[:, ::-1]):
-        part = blank[: dark.shape[0], : dark.shape[1]]
-        assert answer(np.where(dark, part - 0.6, part), read) == ""
-
-
-def test_a_bomb_takes_no_memory(tmp_path):
-    resource = pytest.importorskip("resource", reason="Windows can't limit memory")
-    (tmp_path / "bomb.ppm").write_bytes(b"P6 60000 60000 255\n" + bytes(10_000))
-    limits = [(resource.RLIMIT_AS, 1_500_000_000)]
-    process = run_main(tmp_path, "--predict", "bomb.ppm", limits=limits, OPENBLAS_NUM_THREADS="1")
-    assert_one_line_error(process, "bomb.ppm: more than 89 megapixels; make the picture smaller")

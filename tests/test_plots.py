@@ -1,26 +1,12 @@
-import warnings
-
 import numpy as np
 import pytest
 
 import plots
 from save_load import HISTORY
 
-
-@pytest.fixture(autouse=True)
-def warnings_are_errors():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warnings.simplefilter("ignore", DeprecationWarning)  # third-party
-        yield
-    plots.plt.close("all")
-
-
-def test_mosaic():
-    images = np.arange(1, 13).reshape(3, 2, 2)
-    expected = "120560 340780 000000 9A0000 BC0000 000000"
-    rows = [[int(number, 16) for number in row] for row in expected.split()]
-    assert plots.mosaic(images, columns=2, gap=1).tolist() == rows
+pytestmark = pytest.mark.filterwarnings(
+    "error", "ignore::DeprecationWarning", "ignore:More than 20 figures"
+)
 
 
 @pytest.mark.parametrize("quantity", ["accuracy", "loss"])
@@ -35,7 +21,7 @@ def test_history_is_plotted_as_it_is(quantity, epochs):
     assert axes.get_xlabel() == "epoch" and axes.get_ylabel().startswith(quantity)
 
 
-@pytest.mark.parametrize("losses", [(0.6, 0.06), (0, 1), (1e-300, 1), (1e39, 1e39), (1e-3, 1e39)])
+@pytest.mark.parametrize("losses", [(0.6, 0.06), (0, 1), (1e-300, 1), (1e39, 1e39)])
 def test_any_loss_is_plotted_with_plain_numbers(tmp_path, losses):
     history = {"training_loss": np.array(losses), "held_out_loss": np.array(losses)}
     figure = plots.plot_history(history, "loss", "test")
@@ -57,13 +43,15 @@ def test_predictions_show_truth_prediction_and_probability(mnist, chosen):
     ]
 
 
-@pytest.mark.parametrize("neurons", [1, 128, 800])
-@pytest.mark.parametrize("scale", [0, 1e-45, 1, 1e37])
+@pytest.mark.parametrize(("neurons", "scale"), [(1, 0), (20, 1e-45), (128, 1e37), (800, 1)])
 def test_weights_are_shown_neuron_by_neuron(tmp_path, neurons, scale):
     W = np.random.default_rng(0).uniform(-1, 1, (784, neurons)).astype(np.float32)
     W *= np.float32(scale)
     figure = plots.plot_weights(W)
     picture = figure.axes[0].images[0].get_array()
-    np.testing.assert_array_equal(picture[:28, :28], W[:, 0].reshape(28, 28))
+    for neuron, (row, column) in {0: (0, 0), 1: (0, 1), 17: (1, 1), 127: (7, 15)}.items():
+        if neuron < neurons:
+            tile = picture[30 * row : 30 * row + 28, 30 * column : 30 * column + 28]
+            np.testing.assert_array_equal(tile, W[:, neuron].reshape(28, 28))
     assert ("the first 128 of 800" in figure.get_suptitle()) == (neurons == 800)
     plots.save_figures({"weights.png": figure}, tmp_path)

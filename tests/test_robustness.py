@@ -1,4 +1,4 @@
-"""Thousands of hostile files, hundreds of kills, many processes at once.
+"""Thousands of hostile files and hundreds of kills.
 
     python -m pytest -m long -s
 
@@ -14,18 +14,15 @@ import multiprocessing
 import os
 import random
 import re
-import signal
 import struct
 import sys
 import time
 import warnings
 import zipfile
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import run_main
 from test_save_load import Harm
 
 from files import UserError
@@ -36,90 +33,74 @@ pytestmark = pytest.mark.long
 resource = pytest.importorskip("resource", reason="processes are killed as on Unix")
 
 FILES = int(os.environ.get("FUZZ_FILES", 5000))
-KILLS_WHILE_SAVING, KILLS_WHILE_TRAINING, PROCESSES = 200, 20, 10
+KILLS = 220
 
 
-def saved_array(array):
-    """The array in the .npy format, as NumPy writes it."""
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=True)
-    return file.getvalue()
-
-
-KINDS = ("bit flips", "records", "truncation", "members", "headers", "pickles",
-         "types and numbers", "descriptions", "compression")  # fmt: skip
+KINDS = ("bit flips", "records", "truncation", "members", "headers", "pickles", "types and numbers")
+KINDS += ("descriptions", "compression")
+RECORD_NUMBERS = [0, 1, 8, 127, 128, 255, 2**31, 2**32 - 1]
+NAMES = ["../x.npy", "/tmp/x.npy", "W_1", "W_1.npy\0.txt", "\n.npy", "x" * 30_000 + ".npy"]
 HEADERS = [
     "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }",
     "{'descr': '|O', 'fortran_order': False, 'shape': (%s,), }",
-    "{'descr': '<f8', 'fortran_order': True, 'shape': (%s, 4), }",
     "{'descr': '<U%s', 'fortran_order': False, 'shape': (), }",
-    "{'descr': [('a', '<f4', (%s,))], 'fortran_order': False, 'shape': (1,), }",
-    "__import__('os').mkdir('harm%s')", "[" * 5000 + "%s", "(\n\t%s\n  \\", "%sL", "",
-]  # fmt: skip
-NUMBERS = ["0", "-1", "784, 4", "10**9", "9" * 5000, "1e9", "10737418240", "2147483648"]
-NAMES = ["../x.npy", "/tmp/x.npy", "C:\\x.npy", "W_1", "W_1.npy/", "W_1.npy\0.txt", "é.npy",
-         "\n.npy", "x" * 30_000 + ".npy", ".npy", "W_9.npy"]  # fmt: skip
-TEXTS = ["[" * 9000, '{"a":' * 3000, "9" * 9000, "NaN", "null", "[]", "{}", '"\\ud800"', "\0", ""]
-VALUES = [None, True, -1, 0, 1, 2, 3, 4097, 10**9, 10**400, 1.5, float("nan"), float("inf"), "x",
-          "\ud800", [], {}, [4, 3], [10**9, 10**9], [1] * 40, [True, 3], [4.0, 3]]  # fmt: skip
-TYPES = ["<f4", ">f4", "<f8", "<f2", "|b1", "<c8", "<i8", "<U4", "|S9", "<M8[s]"]
-SHAPES = [(), (0,), (5,), (4,), (10,), (784, 4), (4, 3), (4, 784), (1, 5)]
+    "__import__('os').mkdir('harm%s')",
+    "[" * 5000 + "%s",
+]
+SIZES = ["0", "-1", "784, 4", "10**9", "9" * 5000, "1e9", "10737418240"]
+TYPES = ["<f4", ">f4", "<f8", "|b1", "<c8", "<U4", "<M8[s]"]
+SHAPES = [(), (0,), (5,), (4,), (784, 4), (4, 784)]
+TEXTS = ["[" * 9000, '{"a":' * 3000, "9" * 9000, "null", "{}", '"\\ud800"', "\0", ""]
+VALUES = [None, True, -1, 0, 3, 4097, 10**400, 1.5, float("nan"), "x", "\ud800", [], {}, [10**9]]
 
 
 def hostile_file(kind, good, members, rng):
     """A file made from the bytes of a good one or from its members, the description last."""
-    content, members = bytearray(good), list(members)
-    compression, copies = zipfile.ZIP_STORED, 1
-    name, data = members.pop(-1 if kind == "descriptions" else rng.randrange(len(members)))
+    content, others, file = bytearray(good), list(members), io.BytesIO()
+    name, data = others.pop(-1 if kind == "descriptions" else rng.randrange(len(others)))
+    array, changed, compression = np.load(io.BytesIO(data)), [(name, data)], zipfile.ZIP_STORED
     if kind == "bit flips":
-        for _ in range(rng.choice([1, 1, 2, 10, 1000])):
+        for _ in range(rng.choice([1, 10, 1000])):
             content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-    elif kind == "records":  # the archive's and the arrays' headers, not the bulk of the data
+        return content
+    if kind == "records":  # the archive's and the arrays' headers, not the bulk of the data
         starts = [match.start() for match in re.finditer(b"PK|\x93N", good)]
-        for _ in range(rng.choice([1, 1, 2, 5])):
+        for _ in range(rng.choice([1, 5])):
             place, size = rng.choice(starts) + rng.randrange(60), rng.choice([1, 4])
-            number = rng.choice([0, 1, 8, 99, 127, 128, 255, 2**31, 2**32 - 1])
-            content[place : place + size] = struct.pack("<L", number)[:size]
+            number = struct.pack("<L", rng.choice(RECORD_NUMBERS))
+            content[place : place + size] = number[:size]
         if rng.random() < 0.2:  # for large archives
-            numbers = [rng.choice([0, 1, 14, 2**32, 2**40, 2**63]) for _ in range(4)]
-            record = b"PK\6\6" + struct.pack("<QHHLLQQQQ", 44, 45, 45, 0, 0, *numbers)
-            content[-22:-22] = record + b"PK\6\7" + struct.pack("<LQL", 0, len(good) - 22, 1)
-    elif kind == "truncation":
-        a, b, c = sorted(rng.randrange(len(good)) for _ in range(3))
-        moved = good[:a] + good[b:c] + good[a:b] + good[c:]
-        content = rng.choice([good[:b], good[a:b], moved, rng.randbytes(500) + good[-22:]])
-    elif kind == "members":
-        name, copies = rng.choice([(name, 0), (name, 2), (name, 500), (rng.choice(NAMES), 1)])
+            content[-22:-22] = b"PK\6\7" + struct.pack("<LQL", 0, rng.randrange(len(good)), 1)
+        return content
+    if kind == "truncation":
+        start, end = sorted(rng.choices(range(len(good)), k=2))
+        return rng.choice([good[:end], good[start:end], good[start:], good[:start] + good[end:]])
+    if kind == "members":
+        changed = rng.choice([[], 2 * changed, 500 * changed, [(rng.choice(NAMES), data)]])
     elif kind == "headers":
-        header = rng.choice(HEADERS).replace("%s", rng.choice(NUMBERS)) + " " * rng.randrange(64)
-        length = rng.choice([len(header) + 1] * 8 + [0, 100, 2**16 - 1, 2**32 - 1])
-        length = struct.pack("<L", length)[: rng.choice([2, 4])]
-        version = rng.choice([{2: b"\1\0", 4: b"\2\0"}[len(length)]] * 3 + [b"\3\0", b"\xff\xff"])
-        data = b"\x93NUMPY" + version + length + header.encode() + b"\n" + data[128:]
+        header = rng.choice(HEADERS).replace("%s", rng.choice(SIZES)).encode()
+        length = struct.pack("<H", rng.choice([len(header), len(header), 0, 2**16 - 1]))
+        changed = [(name, b"\x93NUMPY\1\0" + length + header + data[128:])]
     elif kind == "pickles":
-        data = saved_array(np.array([Harm()], dtype=object))[rng.choice([0, 128]) :]
+        array = np.array([Harm()], dtype=object)
     elif kind == "types and numbers":
-        place = rng.randrange(128, len(data) - 3) // 4 * 4
-        value = rng.choice([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45, -0.0, 1e20])
-        changed = data[:place] + struct.pack("<f", value) + data[place + 4 :]
-        data = rng.choice([changed, saved_array(np.zeros(rng.choice(SHAPES), rng.choice(TYPES)))])
+        array.flat[rng.randrange(array.size)] = rng.choice([np.nan, np.inf, -3e38, 1e-45, 1e20])
+        array = rng.choice([array, np.zeros(rng.choice(SHAPES), rng.choice(TYPES))])
     elif kind == "descriptions":
-        description = json.loads(str(np.load(io.BytesIO(data))))
+        description = json.loads(str(array))
         table = rng.choice([description, description["settings"]])
         table[rng.choice([*table, "preprocessing", "__class__"])] = rng.choice(VALUES)
-        text = rng.choice([json.dumps(description), json.dumps(description), rng.choice(TEXTS)])
-        data = saved_array(np.array(text))
-    elif kind == "compression":
+        array = np.array(rng.choice([json.dumps(description), rng.choice(TEXTS)]))
+    else:  # compression
         compression = rng.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-        data += bytes(rng.choice([0, 10**7]))
-    if kind in ("bit flips", "records", "truncation"):
-        return bytes(content)
-    file = io.BytesIO()
-    with warnings.catch_warnings():
+        changed = [(name, data + bytes(rng.choice([0, 10**7])))]
+    if kind in ("pickles", "types and numbers", "descriptions"):
+        np.save(file, array, allow_pickle=True)
+        changed, file = [(name, file.getvalue())], io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w", compression) as archive:
         warnings.simplefilter("ignore")  # about names that repeat
-        with zipfile.ZipFile(file, "w", compression) as archive:
-            for member in members + [(name, data)] * copies:
-                archive.writestr(*member)
+        for member in others + changed:
+            archive.writestr(*member)
     return file.getvalue()
 
 
@@ -138,8 +119,7 @@ def watched():
     watching = False
 
 
-def memory_peak():
-    """The most memory that this process has taken so far, in MB."""
+def memory_peak():  # MB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # from kB on Linux
 
 
@@ -181,78 +161,31 @@ def test_hostile_model_files_do_no_harm(tmp_path, make_network, settings, monkey
     assert refused.keys() == {*KINDS} and memory < 300
 
 
-def kill_again_and_again(moment, times, kill, path, models):
-    """Call kill(x), 0 <= x < 1; each must leave one of two models and at most a temporary file."""
-    rng, new, left = random.Random(0), 0, 0
-    for _ in range(times):
-        kill(rng.random())
-        new += models.index(path.read_bytes())
-        temporary = list(path.parent.rglob(".*"))
-        assert len(temporary) <= 1
-        for file in temporary:
-            file.unlink()
-        left += len(temporary)
-    print(
-        f"killed while {moment}: {times} times; {new} new models, {times - new} old ones, complete"
-    )
-    print(f"  {left} temporary files left")
-
-
 def test_a_kill_while_saving_leaves_the_old_or_the_new_model(tmp_path, make_network, settings):
     path, networks, models = tmp_path / "m.npz", [make_network(seed=seed) for seed in (1, 2)], []
+    paths = [path, tmp_path / "m.previous.npz"]
     settings.number_of_epochs, history = 5, dict.fromkeys(HISTORY, np.ones(5))
-    for network in networks:
-        save_model(path, network, history, settings)
+
+    def save(network):
+        save_model(path, network, history, settings, previous=paths[1])
         models.append(path.read_bytes())
 
     def save_forever():
         for network in itertools.cycle(networks):
-            save_model(path, network, history, settings)
+            save(network)
 
-    def kill(x):
+    for network in networks:
+        save(network)
+    random_generator, left = random.Random(0), 0
+    for _ in range(KILLS):
         process = multiprocessing.get_context("fork").Process(target=save_forever)
         process.start()
-        time.sleep(0.02 + 0.08 * x)
+        time.sleep(0.02 + 0.08 * random_generator.random())
         process.kill()
         process.join()
-
-    kill_again_and_again("saving", KILLS_WHILE_SAVING, kill, path, models)
-
-
-def test_a_kill_while_training_leaves_the_old_or_the_new_model(mnist, tmp_path):
-    small = ["--train-model", "--number-of-epochs", 15, "--hidden-layers", 1, "--batch-size", 1000]
-    small += ["--no-augment", "--no-deskew", "--model", "m.npz", "--seed"]
-    path, models = tmp_path / "m.npz", []
-    for seed in (0, 1):
-        start = time.perf_counter()
-        assert run_main(tmp_path, *small, seed).returncode == 0
-        seconds = time.perf_counter() - start
-        models.append(path.read_bytes())
-
-    def kill(x):
-        path.write_bytes(models[0])
-        pause = x * seconds / 4  # the pictures take the rest of the time
-        run_main(tmp_path, *small, 1, after="epoch 1/", pause=pause, send=signal.SIGKILL)
-        assert (tmp_path / "m.previous.npz").read_bytes() == models[0]
-
-    kill_again_and_again("training", KILLS_WHILE_TRAINING, kill, path, models)
-
-
-def test_many_processes_at_once_do_what_each_does_alone(mnist, tmp_path):
-    train = ["--train-model", "--number-of-epochs", 1, "--batch-size", 100, "--no-augment"]
-    commands = {"evaluate": [], "train": [*train, "--seed", 7, "--model", "m.npz"]}
-
-    def result(folder, kind):
-        (tmp_path / folder).mkdir()
-        process = run_main(tmp_path / folder, *commands[kind])
-        assert process.returncode == 0 and process.stderr == ""
-        files = {path.name: path.read_bytes() for path in (tmp_path / folder).rglob("*.*")}
-        assert len(files) == 6 + (kind == "train")
-        return process.stdout.partition("Test accuracy")[2], files
-
-    alone = {kind: result(kind, kind) for kind in commands}
-    kinds = [*commands] * (PROCESSES // 2)
-    with ThreadPoolExecutor(PROCESSES) as executor:
-        results = executor.map(result, map(str, range(PROCESSES)), kinds)
-        assert all(found == alone[kind] for found, kind in zip(results, kinds))
-    print(f"{PROCESSES} processes at once: the same output and files as alone")
+        assert all(path.read_bytes() in models for path in paths)
+        for file in {*tmp_path.iterdir()} - {*paths}:  # temporary, for lack of time to remove it
+            file.unlink()
+            left += 1
+    assert left <= 2 * KILLS
+    print(f"killed while saving: {KILLS} times; {left} temporary files left, all models complete")

@@ -2,25 +2,19 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 import struct
-import tempfile
 import zipfile
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import allowed_values, bits
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from conftest import bits
 
 from files import UserError
-from model import MultilayerPerceptron
 from save_load import HISTORY, load_model, save_model, save_training
-from settings import TRAINING
 
 PARAMETERS = 785 * 7 + 8 * 10  # of the network in `saved`
 
@@ -34,34 +28,6 @@ def saved(tmp_path, make_network, settings):
     return tmp_path / "m.npz"
 
 
-@st.composite
-def trainings(draw):
-    """Arguments of save_model: any network, history and settings that a training can end with."""
-    settings = {name: draw(allowed_values(setting)) for name, setting in TRAINING.items()}
-    settings["hidden_layers"] = tuple(size % 9 + 1 for size in settings["hidden_layers"])
-    network = MultilayerPerceptron(settings["hidden_layers"])
-    normal = np.random.default_rng(draw(st.integers(0, 2**32))).standard_normal
-    size = network.parameters.size
-    network.parameters[...] = 10.0 ** draw(st.integers(-50, 0)) * normal(size)
-    epochs = draw(st.integers(1, 6))
-    losses, shares = (arrays(float, epochs, elements=st.floats(0, end)) for end in (1e39, 1))
-    history = {name: draw(shares if name.endswith("accuracy") else losses) for name in HISTORY}
-    settings["number_of_epochs"] = max(epochs, settings["number_of_epochs"])
-    interrupted = epochs < settings["number_of_epochs"] or draw(st.booleans())
-    velocity = normal(size).astype(np.float32) if interrupted else None
-    return network, history, SimpleNamespace(**settings), velocity
-
-
-@given(trainings())
-def test_everything_survives_a_round_trip(training):
-    with tempfile.TemporaryDirectory() as folder:
-        save_model(Path(folder) / "m.npz", *training)
-        loaded = load_model(f"{folder}/m.npz")
-        assert os.listdir(folder) == ["m.npz"]
-    assert loaded[0].layer_sizes == training[0].layer_sizes and loaded[2] == training[2]
-    assert bits(*loaded) == bits(*training)
-
-
 def rewrite(path, save=np.savez, **changes):
     """Write the model file again with some arrays changed, added, or (None) left out."""
     with np.load(path) as archive:
@@ -69,13 +35,10 @@ def rewrite(path, save=np.savez, **changes):
     save(path, **{name: array for name, array in content.items() if array is not None})
 
 
-def describe(path, **changes):
-    """Write the model file again with parts of the description or settings changed."""
-    with np.load(path) as archive:
-        description = json.loads(str(archive["description"]))
-    for name, value in changes.items():
-        table = description if name in (*description, "preprocessing") else description["settings"]
-        table[name] = value
+def describe(path, format_version=4, **changes):
+    """Write the model file again with another format version or settings changed."""
+    settings = vars(load_model(path)[2]) | changes
+    description = {"format_version": format_version, "settings": settings}
     rewrite(path, description=np.array(json.dumps(description)))
 
 
@@ -100,46 +63,28 @@ def overlapping_members(path):
 
 W_2 = np.zeros((7, 10), np.float32)
 EMPTY = dict.fromkeys(HISTORY, np.zeros(0)) | {"velocity": np.zeros(PARAMETERS, np.float32)}
-# what is done to the file, and the error
 FAULTS = {
     "no file": (os.unlink, "no such file; train a network with --train-model"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "can't be read: Is a directory"),
-    "empty": (lambda path: path.write_bytes(b""), "it is not a complete .npz file"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "can't be read: "),
     "truncated": (lambda path: os.truncate(path, 20_000), "it is not a complete .npz file"),
     "a pickle": (lambda path: path.write_bytes(pickle.dumps(Harm())), "not a complete .npz"),
-    "one array": (lambda path: np.save(path.open("wb"), np.zeros(3)), "not a complete .npz"),
     "compressed": (partial(rewrite, save=np.savez_compressed), "it is compressed"),
     "too large a directory": (directory_of_megabytes, "it holds too many arrays"),
     "overlapping members": (overlapping_members, "its arrays are larger than the file"),
     "a missing array": (partial(rewrite, b_2=None), "it holds .* and not .* b_2"),
-    "no description": (partial(rewrite, description=None), "it has no description of a network"),
-    "another program's": (
-        lambda path: np.savez(path, weights=np.zeros(3)),
-        "it has no description",
-    ),
-    "another description": (
-        partial(rewrite, description=np.array("{}")),
-        "is not that of a network",
-    ),
-    "an extra array": (partial(rewrite, W_3=np.zeros(3)), "it holds .*W_3.* and not"),
+    "another program's": (partial(rewrite, description=None), "it has no description of a network"),
+    "another description": (partial(rewrite, description=np.array("{}")), "not that of a network"),
     "a wrong shape": (partial(rewrite, W_2=W_2.T), "W_2 is"),
-    "a wrong type": (partial(rewrite, W_2=np.zeros((7, 10))), "W_2 is"),
     "a pickle inside": (partial(rewrite, W_2=np.array([Harm()])), "allow_pickle=False"),
     "NaN": (partial(rewrite, W_2=W_2 * np.nan), "W_2 .* not finite"),
     "overflow": (partial(rewrite, W_2=W_2 + np.float32(3e38)), "not finite or too large"),
     "histories of two lengths": (partial(rewrite, held_out_loss=np.zeros(4)), "held_out"),
     "an empty history": (partial(rewrite, **EMPTY), "its history has 0 of 3 epochs"),
-    "another network's velocity": (partial(rewrite, velocity=np.ones(5)), "velocity"),
-    "no JSON": (partial(rewrite, description=np.array("{")), "not a model"),
     "bottomless JSON": (partial(rewrite, description=np.array("[" * 19_000)), ""),
-    "a long number": (partial(rewrite, description=np.array("9" * 19_000)), ""),
     "an older version": (partial(describe, format_version=3), "version is 3 and not 4"),
     "colours": (partial(rewrite, **{"\n\33[31m": np.zeros(3)}), "it holds .*31m.* and not"),
-    "half a character": (partial(describe, format_version="\ud800"), "format version"),
-    "no settings": (partial(describe, settings={}), "its settings: alpha is missing"),
     "too long a history": (partial(describe, number_of_epochs=2), "3 of 2 epochs"),
     "no velocity": (partial(describe, number_of_epochs=4), "and not .*velocity"),
-    "other layers": (partial(describe, hidden_layers=[8]), "W_1 is"),
     "too wide a layer": (partial(describe, hidden_layers=[4097]), "hidden_layers = .*: it must be"),
     "an unknown setting": (partial(describe, x=1), "x is not a setting"),
 }
@@ -156,8 +101,7 @@ def test_a_file_that_is_not_a_model_is_refused_in_one_line(saved, monkeypatch, f
     assert not Path("harm").exists()
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
-@pytest.mark.parametrize("kind", ["weights", "biases"])
+@pytest.mark.parametrize(("kind", "value"), [("weights", np.nan), ("biases", 3e38)])
 def test_parameters_that_are_not_finite_or_too_large_are_not_saved(saved, kind, value):
     before = saved.read_bytes()
     network, history, settings, _ = load_model(saved)
@@ -179,6 +123,14 @@ def test_what_cannot_be_saved_in_its_place_is_saved_in_the_folder_for_temporary_
             save_training(path, trained)
         rescued = str(error.value).rpartition("; the network is saved in ")[2]
         assert bits(*load_model(rescued)) == bits(*trained)
+
+
+def test_two_that_resume_one_training_lose_neither(saved, tmp_path):
+    trained, partial = load_model(saved), tmp_path / "m.partial.npz"
+    shutil.copy(saved, partial)
+    for _ in range(2):  # the first removes the partial file
+        save_training(saved, trained, partial)
+    assert {path.name for path in tmp_path.iterdir()} == {"m.npz", "m.previous.npz"}
 
 
 def test_signals_wait_while_a_training_is_saved(saved, monkeypatch):

@@ -1,3 +1,6 @@
+import os
+import time
+
 import numpy as np
 import pytest
 from conftest import bits
@@ -21,24 +24,21 @@ def test_a_study_of_three_seeds_equals_three_trainings(few, settings, capsys):
     assert lines[-1] == f"3 seeds: mean accuracy {mean:.3f}%, standard deviation {deviation:.3f}%"
 
 
-def diverge(images, labels, held_out_images, held_out_labels, settings, seed):
-    if seed == 0:
-        return seed, None, "the loss is no longer finite"
-    return TRAIN_WITH_SEED(images, labels, held_out_images, held_out_labels, settings, seed)
-
-
-def die(images, labels, held_out_images, held_out_labels, settings, seed):
-    import os
-    import signal
-    import time
-
-    if seed == 2:
-        time.sleep(1)  # until the others have finished
-        os.kill(os.getpid(), signal.SIGKILL)
-    return TRAIN_WITH_SEED(images, labels, held_out_images, held_out_labels, settings, seed)
-
-
 TRAIN_WITH_SEED = study.train_with_seed
+
+
+def diverge(*arguments):
+    *_, seed = arguments
+    return (
+        (seed, None, "the loss is no longer finite") if seed == 0 else TRAIN_WITH_SEED(*arguments)
+    )
+
+
+def die(*arguments):
+    if arguments[-1] == 2:
+        time.sleep(1)  # until the others have finished
+        os._exit(9)
+    return TRAIN_WITH_SEED(*arguments)
 
 
 @pytest.mark.parametrize(

@@ -23,18 +23,16 @@ def load_edited(tmp_path):
     return load
 
 
-HARMLESS_EDITS = [
-    ("alpha = 0.01", "import os\nmine = 3\nalpha = 0.01"),
-    ("  # learning rate", " # 10 % of the usual learning rate: %d"),
-    ("alpha = 0.01", "alpha: float=0.01"),
-    ("alpha = 0.01", "import numpy as np\nalpha = np.float64(0.01)"),
-    ("(128,)", "[128]"),
-]
-
-
-@pytest.mark.parametrize(("old", "new"), HARMLESS_EDITS)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("alpha = 0.01", "import numpy as np\nmine = 3\nalpha: float = np.float64(0.01)"),
+        ("(128,)", "[128]"),
+    ],
+)
 def test_a_harmless_edit_of_config_changes_nothing(load_edited, old, new):
-    training = vars(load_edited(old, new)[0])
+    assert load_edited("alpha = 0.01", "alpha = 0.02")[0].alpha == 0.02
+    training = vars(load_edited(old, new)[0])  # anew, in the same session
     assert training == DEFAULTS
     # plain values, which a model file can hold
     assert {type(value) for value in training.values()} == {bool, int, float, tuple}
@@ -42,23 +40,17 @@ def test_a_harmless_edit_of_config_changes_nothing(load_edited, old, new):
 
 
 LAYERS = "it must be 1 to 16 whole numbers from 1 to 4096, such as (128,)"
-# what a user writes in config.py in place of a text there, and the error without "config.py"
 WRONG_EDITS = [
     (CONFIG, "", ": alpha is missing: it must be a number from 1e-08 to "),
     ("alpha = 0.01", "alpha = 1 +", ", line 4: alpha = 1 +"),
-    ("alpha = 0.01", "alhpa = 0.1", ": alpha is missing: it must be a number from"),
     ("decay = True", "decay = true", "decay = true"),
     ("(128,)", "128", f": hidden_layers = 128: {LAYERS}"),
-    ("(128,)", "()", f": hidden_layers = (): {LAYERS}"),
     ("(128,)", "'128'", f": hidden_layers = '128': {LAYERS}"),
-    ("(128,)", "(1.5,)", f": hidden_layers = (1.5,): {LAYERS}"),
     ("(128,)", "(128,) * 10**5", LAYERS),
     ("alpha = 0.01", "alpha = float('nan')", ": alpha = nan: it must be a number"),
-    ("alpha = 0.01", "alpha = True", ": alpha = True: it must be a number"),
     ("batch_size = 32", "batch_size = 32.0", ": batch_size = 32.0: it must be a whole number"),
-    ("seed = 0", "seed = None", ": seed = None: it must be a whole number from 0 to 4294967295"),
+    ("seed = 0", "seed = True", ": seed = True: it must be a whole number from 0 to 4294967295"),
     ("deskew = True", "deskew = 1", ": deskew = 1: it must be True or False"),
-    ("doubtful_below = 0.7", "doubtful_below = 70", ": doubtful_below = 70: it must be a number"),
 ]
 
 
