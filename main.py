@@ -6,7 +6,7 @@
     python main.py --predict FILE   recognise the digits in pictures of your own
     python main.py --draw           recognise digits you draw with the mouse
 
-The first three print "Test accuracy: 99.37% (63 errors in 10,000)", or whatever the network
+The first three print "Test accuracy: 99.36% (64 errors in 10,000)", or whatever the network
 reaches, then precision and recall for each digit, and save six pictures in plots/.
 """
 
@@ -97,7 +97,7 @@ def train_and_save(training, held_out, settings, options):
     if size := settings.validation_size:
         training, held_out = zip(*((array[:-size], array[-size:]) for array in training))
 
-    # Add digits in other styles, and things that are no digits.
+    # Add digits in other styles, and non-digits.
     if settings.beyond_mnist:
         from handwriting.beyond_mnist import extra_images  # imports SciPy and Pillow
 
