@@ -31,17 +31,17 @@ TURNS = 5  # in which epochs are timed
 EPOCHS = (5, 10, 20, 50, 200)
 VARIANTS = {
     "the default": "",
+    **{f"{epochs} epochs": f"--number-of-epochs {epochs}" for epochs in EPOCHS},
+    "64 neurons": "--hidden-layers 64",
+    "256 neurons": "--hidden-layers 256",
     "without momentum": "--momentum 0 --alpha 0.2",
     "without momentum, half the learning rate": "--momentum 0 --alpha 0.1",
     "without the learning-rate schedule": "--no-decay",
     "without deskewing": "--no-deskew",
     "without distortions": "--no-augment",
     "without L2 penalty": "--l2 0",
-    "batches of 8": "--batch-size 8",
     "batches of 128": "--batch-size 128",
-    "64 neurons": "--hidden-layers 64",
-    "256 neurons": "--hidden-layers 256",
-    **{f"{epochs} epochs": f"--number-of-epochs {epochs}" for epochs in EPOCHS},
+    "batches of 8": "--batch-size 8",
 }
 
 

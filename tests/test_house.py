@@ -1,4 +1,4 @@
-"""The rooms of the house: the wing `handwriting/` uses little of the main building."""
+"""The wing `handwriting/` uses little of the modules at the top."""
 
 import ast
 
