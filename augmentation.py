@@ -24,9 +24,9 @@ SMOOTHNESS = 4.0  # standard deviation of the Gaussian that smooths the displace
 def distorted_epochs(X, random_generators):
     """Yield a distorted copy of the images X (n, 784) float32 for each random generator.
 
-    A second thread prepares the next copy while the caller uses this one, which is overwritten when
-    the next but one is prepared; NumPy lets both threads compute at once. A copy depends on its
-    random generator alone, not on the threads.
+    A second thread prepares the next copy while the caller uses the current one. Two buffers take
+    turns: a copy is valid until the next one is requested. NumPy releases the interpreter lock, so
+    both threads compute at once. A copy does not depend on the threads.
     """
     copies = itertools.cycle([np.empty_like(X), np.empty_like(X)])
     with ThreadPoolExecutor(max_workers=1) as executor:

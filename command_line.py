@@ -58,7 +58,7 @@ def make_parser(train_model, settings):
     switch = argparse.BooleanOptionalAction
     modes = parser.add_mutually_exclusive_group()
     text = f"train a network instead of loading the trained one (default: {train_model})"
-    modes.add_argument("--train-model", action=switch, default=train_model, help=text)
+    modes.add_argument("--train-model", action=switch, help=text)
     text = "resume an interrupted training from its .partial.npz file"
     modes.add_argument("--resume", type=Path, metavar="FILE", help=text)
     text = "recognise the digits in pictures, or in folders of pictures"
@@ -73,7 +73,8 @@ def make_parser(train_model, settings):
     text = "folder for the pictures (default: plots)"
     parser.add_argument("--plots-dir", type=Path, default=plots, metavar="DIR", help=text)
     text = "open the pictures in windows at the end, if there is a display (default: True)"
-    parser.add_argument("--show-plots", action=switch, default=True, help=text)
+    parser.add_argument("--show-plots", action=switch, help=text)
+    parser.set_defaults(train_model=train_model, show_plots=True)
     training = parser.add_argument_group("training settings, with their defaults in config.py")
     for name, setting in TRAINING.items():
         default = getattr(settings, name)
@@ -138,14 +139,16 @@ def run_as_program(main):
         warnings.simplefilter("ignore")  # libraries warn of what a user can't change
         try:
             status = main()
-            print(end="", flush=True)  # else Python would fail to do so after the program
+            print(
+                end="", flush=True
+            )  # here, since a failure at exit would print Python's own message
             return status
         except KeyboardInterrupt:
             line, status = "interrupted", 128 + received
         except BrokenPipeError:  # python main.py | head -1
             line, status = "", 128 + 13  # as if killed by SIGPIPE, which Windows lacks
         except MemoryError as error:
-            line, status = f"error: not enough memory: {error}; train a smaller network", 1
+            line, status = f"error: not enough memory: {error}", 1
         except (UserError, OSError) as error:
             line, status = f"error: {error}", 1
     with contextlib.suppress(OSError):

@@ -86,7 +86,7 @@ def verified(content):
 def load_from_keras():
     """Load MNIST's bytes with TensorFlow, in a process of its own.
 
-    Its download has no time limit, and on an unsupported processor it kills its process.
+    Its download has no timeout, and on an unsupported processor it kills its process.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mnist.bin"

@@ -15,8 +15,8 @@ def count_confusions(labels, predictions):
 def report(confusions):
     """The accuracy and, for each digit, precision and recall, as text to print.
 
-    Precision is the fraction of correct answers among the images read as a digit, recall among the
-    images of that digit.
+    Precision: of the images read as this digit, the fraction that show it. Recall: of the images
+    that show it, the fraction read as it.
     """
     images = confusions.sum()
     errors = images - np.trace(confusions)

@@ -24,7 +24,7 @@ def atomic_write(path, previous=None):
     """
     path = Path(os.path.realpath(path))  # write to the target of a symbolic link
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    replaced = temporary.with_suffix(".previous.tmp")
+    replaced = (previous or path).with_name(f"{temporary.stem}.previous.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_file():  # /dev/null must not become a file
@@ -35,7 +35,7 @@ def atomic_write(path, previous=None):
             os.fsync(file.fileno())
         if previous and path.exists():
             try:
-                os.link(path, replaced)  # takes no time, in which another process could write
+                os.link(path, replaced)  # atomic: no other process can write in between
             except OSError:  # some file systems have no links
                 shutil.copyfile(path, replaced)
             os.replace(replaced, previous)
@@ -43,9 +43,9 @@ def atomic_write(path, previous=None):
     except OSError as error:
         raise UserError(f"{path}: can't be written: {error.strerror or error}") from error
     finally:
-        for path in (temporary, replaced):
+        for leftover in (temporary, replaced):
             with contextlib.suppress(OSError):
-                path.unlink()
+                leftover.unlink()
 
 
 def check_writable(path):
@@ -61,8 +61,9 @@ def check_writable(path):
 @contextlib.contextmanager
 def signals_to(handler):
     """Handle Ctrl-C, SIGTERM and SIGHUP by `handler`, but not those that are ignored (nohup)."""
-    numbers = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
-    handlers = {number: signal.getsignal(number) for number in numbers if number}  # of Windows, two
+    # not every system has all
+    numbers = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"))
+    handlers = {number: signal.getsignal(number) for number in numbers if number}
     handlers = {n: before for n, before in handlers.items() if before is not signal.SIG_IGN}
     for number in handlers:
         signal.signal(number, handler)

@@ -91,7 +91,7 @@ def train_and_save(training, held_out, settings, options):
         *_, settings, velocity = resumed
         if velocity is None:
             raise UserError(f"{options.resume}: its training is complete")
-    check_savable(path, options.resume)  # before the work
+    check_savable(path)  # before the work
 
     # Hold out validation images: the network is not trained on them but evaluated after each epoch.
     if size := settings.validation_size:
@@ -115,8 +115,7 @@ def train_and_save(training, held_out, settings, options):
     finally:  # whatever ends the training, its last complete epoch is saved
         if trained:
             save_training(path, trained, options.resume)
-    network, history, settings, _ = trained
-    return network, history, settings
+    return trained[:3]
 
 
 def recognise_handwriting(options):

@@ -93,14 +93,10 @@ class MultilayerPerceptron:
         log_P = log_softmax(logits)
         dZ = (np.exp(log_P) - Y) / len(X)
         for layer in reversed(range(len(self.weights))):
-            W, dW, db = (
-                self.weights[layer],
-                self.weight_gradients[layer],
-                self.bias_gradients[layer],
-            )
+            W, dW = self.weights[layer], self.weight_gradients[layer]
             np.matmul(inputs[layer].T, dZ, out=dW)
             dW += l2 * W
-            np.sum(dZ, axis=0, out=db)
+            np.sum(dZ, axis=0, out=self.bias_gradients[layer])
             if layer > 0:
                 dZ = (dZ @ W.T) * relu_derivative(inputs[layer])
         return log_P

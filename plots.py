@@ -33,7 +33,7 @@ GAP = 16  # pixels between images with text below
 def plot_history(history, quantity, held_out):
     """Plot the loss or accuracy on the training and the held-out images, epoch by epoch.
 
-    history: as returned by `train`. quantity: "loss" or "accuracy". held_out: what the held-out
+    history: as `train` yields it. quantity: "loss" or "accuracy". held_out: what the held-out
     images are called, "test" or "validation".
     """
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
@@ -47,7 +47,7 @@ def plot_history(history, quantity, held_out):
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     if quantity == "accuracy":
         axes.set_ylabel("accuracy")
-        # equal steps where about half of the errors are gone, so that the last ones show
+        # each tick about halves the errors, so that differences near 100% show
         scale = (lambda y: -np.log(1.001 - y), lambda y: 1.001 - np.exp(-y))
         axes.set_yscale("function", functions=scale)
         ticks = [0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 1]
@@ -86,7 +86,7 @@ def plot_predictions(images, labels, probabilities, chosen, title):
 def add_tiles(axes, images, texts, colours, columns, left=0, top=0):
     """Show framed images (n, 28, 28) uint8, row by row, each with up to two lines of text below.
 
-    The axes' units are pixels of the images; left, top: where the first one is.
+    The axes' units are pixels of the images; left, top: the corner of the first one.
     """
     tiles = mosaic(images, columns, GAP)
     height, width = tiles.shape

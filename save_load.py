@@ -15,7 +15,7 @@ from files import UserError, atomic_write, check_writable, signals_deferred
 from model import MultilayerPerceptron
 from settings import TRAINING, check_settings
 
-FORMAT_VERSION = 4  # to be raised when the network's input changes
+FORMAT_VERSION = 4  # raise it when the network's input changes
 HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
 PARTIAL, PREVIOUS = ".partial.npz", ".previous.npz"  # of interrupted and of replaced networks
 MOST_DIRECTORY_BYTES = 20_000  # of an archive; the deepest network needs 2,200
@@ -31,12 +31,11 @@ def complete_path(partial):
     return partial.with_name(partial.name.removesuffix(PARTIAL).removesuffix(".npz") + ".npz")
 
 
-def check_savable(model, resumed=None):
-    """Raise UserError unless a training can be saved; resumed: the file it resumes, if any."""
-    check_writable(model)
+def check_savable(model):
+    """Raise UserError unless a training can be saved, completely or in part."""
     for path in (model, beside(model, PARTIAL)):
-        if path.exists() and path != resumed:
-            check_writable(beside(path, PREVIOUS))
+        check_writable(path)
+        check_writable(beside(path, PREVIOUS))
 
 
 def save_training(model, training, resumed=None):
@@ -58,17 +57,17 @@ def save_training(model, training, resumed=None):
             raise UserError(f"{error}; the network is saved in {rescue}") from error
         if velocity is None and previous and resumed:
             resumed.unlink(missing_ok=True)  # another process may have resumed it, too
-    if velocity is None:
-        print(f"Saved the network in {path}.")
-    else:
-        epochs = f"{len(history['training_loss'])} of {settings.number_of_epochs} epochs"
-        print(f"Saved {epochs}; continue with --resume {path}", file=sys.stderr)
+        if velocity is None:
+            print(f"Saved the network in {path}.")
+        else:
+            epochs = f"{len(history['training_loss'])} of {settings.number_of_epochs} epochs"
+            print(f"Saved {epochs}; continue with --resume {path}", file=sys.stderr)
 
 
 def save_model(path, network, history, settings, velocity=None, previous=None):
     """Save a trained network to `path`, an .npz file, atomically.
 
-    The file holds the arrays W_1, b_1, W_2, b_2, ..., the four of the history, as `train` returns
+    The file holds the arrays W_1, b_1, W_2, b_2, ..., the four of the history, as `train` yields
     it, `description`, a JSON text with the format version and the training settings, and for an
     interrupted training its `velocity`. previous: as for `atomic_write`. Raises UserError if the
     file can't be written or if the parameters are so large that predictions could overflow.
@@ -111,10 +110,10 @@ def load_model(path):
 
 
 def check_archive(file):
-    """Raise ValueError unless reading this .npz file takes no more memory than its size."""
+    """Raise ValueError unless the arrays of this .npz file are no larger than the file."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 42))
-    end = file.read()  # for large archives, a pointer of 20 bytes stands before the last 22 bytes
+    end = file.read(42)  # for large archives, a pointer of 20 bytes stands before the last 22 bytes
     directory_size = int.from_bytes(end[-10:-6], "little")
     if not end[-22:].startswith(b"PK\5\6") or end.startswith(b"PK\6\7"):
         raise ValueError("it is not a complete .npz file")
@@ -122,9 +121,7 @@ def check_archive(file):
         raise ValueError("it holds too many arrays")
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-    if any(
-        m.compress_type != zipfile.ZIP_STORED or m.compress_size != m.file_size for m in members
-    ):
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ValueError("it is compressed")
     if sum(member.file_size for member in members) > size:
         raise ValueError("its arrays are larger than the file")
@@ -141,7 +138,7 @@ def parse_model(file):
     network = MultilayerPerceptron(settings.hidden_layers)
     epochs = arrays["training_loss"].size
     expected = named_parameters(network) | dict.fromkeys(HISTORY, np.empty(epochs))
-    if epochs < settings.number_of_epochs or "velocity" in arrays:
+    if epochs < settings.number_of_epochs:
         expected["velocity"] = network.gradient
     if arrays.keys() != expected.keys():
         raise ValueError(f"it holds {', '.join(arrays)} and not {', '.join(expected)}")

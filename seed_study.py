@@ -20,7 +20,7 @@ def seed_study(training, held_out, settings, number_of_seeds):
     import joblib  # slow to import
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    seeds = range(settings.seed, settings.seed + number_of_seeds)
+    seeds = [(settings.seed + n) % 2**32 for n in range(number_of_seeds)]  # a seed has 32 bits
     # By default, joblib passes the images through files, for which there may be no room.
     parallel = joblib.Parallel(n_jobs=-1, return_as="generator_unordered", max_nbytes=None)
     arrays = (*training, *held_out)  # as single arguments, Dask sends them to a worker only once
@@ -38,7 +38,12 @@ def seed_study(training, held_out, settings, number_of_seeds):
                 finished[seed] = trained
                 yield finished[min(finished)]
                 accuracy = f"accuracy {trained[1]['held_out_accuracy'][-1]:.2%}"
-                show_line(bar, f"seed {seed}: {held_out_name(settings)} {accuracy}")
+                line = f"seed {seed}: {held_out_name(settings)} {accuracy}"
+                if bar:
+                    bar.write(line)  # above the bar
+                    bar.update()
+                else:
+                    print(line, flush=True)
     except TerminatedWorkerError:  # joblib can't tell which one was killed
         for seed in {*seeds} - {*finished, *failures}:
             failures[seed] = "a process was killed, often for lack of memory"
@@ -63,12 +68,3 @@ def train_with_seed(images, labels, held_out_images, held_out_labels, settings, 
     except UserError as error:
         return seed, None, str(error)
     return seed, trained, None
-
-
-def show_line(bar, line):
-    """Print a line, above the bar if there is one."""
-    if bar:
-        bar.write(line)
-        bar.update()
-    else:
-        print(line, flush=True)

@@ -4,6 +4,7 @@ import runpy
 import textwrap
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 from files import PROJECT, UserError
@@ -118,7 +119,8 @@ def describe_fault(error):
     if isinstance(error, SyntaxError):
         line, text, reason = error.lineno, error.text, error.msg
     else:
-        place = traceback.extract_tb(error.__traceback__)[-1]
+        places = traceback.extract_tb(error.__traceback__)
+        place = [place for place in places if Path(place.filename).name == "config.py"][-1]
         line, text, reason = place.lineno, place.line, error
     if not text:
         return f"it is not text in UTF-8: {reason}"

@@ -34,8 +34,8 @@ def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
     network inputs of each epoch. labels: (n,) integers. epochs: range of the epochs to train,
     counted from 0.
 
-    Yields, after each epoch, the mean loss and the accuracy over its images; each image is judged
-    before the update from its batch.
+    Yields, after each epoch, the mean loss and the accuracy over its images; each image is
+    evaluated before the update from its batch.
     """
     n = len(labels)
     starts = range(0, n, settings.batch_size)
@@ -54,8 +54,8 @@ def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
             network.gradient *= alpha
             velocity += network.gradient
             network.parameters -= velocity
-            if step % 100 == 0:
-                set_subnormals_to_0(velocity)
+            if step % 100 == 0:  # those of dead neurons decay to subnormals, which are slow
+                velocity[np.abs(velocity) < 1e-30] = 0
         cross_entropy, accuracy = score(log_P, labels[order])
         yield cross_entropy + network.penalty(settings.l2), accuracy
 
@@ -72,15 +72,6 @@ def learning_rate(progress, settings):
     if not settings.decay:
         return settings.alpha
     return settings.alpha * min(1, progress / WARM_UP) * (1 + math.cos(math.pi * progress)) / 2
-
-
-def set_subnormals_to_0(velocity):
-    """Set vanishingly small velocities to 0.
-
-    The velocities of dead neurons decay to subnormal numbers, which are so slow to compute with
-    that a few dead neurons would double the time of an epoch.
-    """
-    velocity[np.abs(velocity) < 1e-30] = 0
 
 
 def train(training, held_out, settings, resume_from=None, show_progress=True):
@@ -125,7 +116,7 @@ def train(training, held_out, settings, resume_from=None, show_progress=True):
             if not np.isfinite([*measures, network.parameters.sum()]).all():
                 raise UserError(
                     f"the loss is no longer finite in epoch {epoch}, with the learning rate "
-                    f"alpha = {settings.alpha:g}: try a smaller alpha"
+                    f"alpha = {settings.alpha:g}: start a new training with a smaller alpha"
                 )
             history = {name: np.append(history[name], m) for name, m in zip(HISTORY, measures)}
             is_last = epoch == settings.number_of_epochs
