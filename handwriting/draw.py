@@ -92,7 +92,6 @@ class DrawingWindow:
             note = "28 x 28 pixels" + ",\nstraightened" * deskew
             self.picture = ReadingFigure(network, SIDE, note)
         self.figure, self.paper = self.picture.figure, self.picture.paper
-        self.pen = self.paper.plot([], "k", solid_capstyle="round", animated=True)[0]
         self.close = lambda: plt.close(self.figure)
         self.canvas = self.figure.canvas
         # matplotlib's own keys: s would open a dialogue, c go back in the zoom
@@ -115,9 +114,8 @@ class DrawingWindow:
     def move(self, event):
         """Draw with the pen, if it is on the paper.
 
-        The other panels follow one per event; when all have, the network is asked again. Together
-        they would take longer than the mouse does to its next event, and window systems merge the
-        events that wait.
+        The other panels follow one per event, since together they would take longer than the mouse
+        does to its next event. When all have, the network is asked again.
         """
         if self.pen_at is None:
             return
@@ -167,8 +165,8 @@ class DrawingWindow:
 
     def update(self, message=HINT):
         """Ask the network and show the whole answer, and a message below the drawing."""
-        self.picture.drawing.set_data(1 - self.soft_ink())
         self.picture.message.set_text(message)
+        self.picture.drawing.set_data(1 - self.soft_ink())
         self.ask()
         self.stale = []
         for panel in self.picture.panels:
@@ -179,8 +177,7 @@ class DrawingWindow:
         self.layers = [np.zeros((1, size)) for size in self.network.layer_sizes]
         self.probabilities, title, digit = np.zeros(10), "", None
         if self.ink.getbbox():  # anything is drawn
-            image = normalise(self.soft_ink())[None]
-            X = preprocess(image, self.deskew)
+            X = preprocess(normalise(self.soft_ink())[None], self.deskew)
             self.layers = self.network.forward(X)
             self.probabilities, title = softmax(self.layers[-1])[0], "no digit"
             if self.probabilities.max() >= self.left_out_below:
@@ -193,13 +190,11 @@ class DrawingWindow:
         return np.asarray(self.ink.reduce(2), np.float32) / 255
 
     def draw_line(self, start, end):
-        """Draw a line with round ends in the drawing and in the window."""
+        """Draw a line with round ends, and show it."""
         drawing = ImageDraw.Draw(self.ink)
         ends = np.rint((start, end))
         drawing.line(ends.flatten().tolist(), 255, 2 * PEN + 1)
         for x, y in ends:
             drawing.ellipse([x - PEN, y - PEN, x + PEN, y + PEN], 255)
-        width = 2 * PEN / SIDE * self.paper.bbox.width  # in pixels of the screen
-        self.pen.set(data=list(zip(start, end)), linewidth=width * 72 / self.figure.dpi)
-        self.figure.draw_artist(self.pen)
-        self.canvas.blit(self.pen.get_window_extent().padded(width))
+        self.picture.drawing.set_data(1 - self.soft_ink())
+        self.picture.redraw(self.picture.panels[0])

@@ -26,8 +26,10 @@ SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
 SPECK = 0.1  # longer side of what is not even a dot
 LOWEST_LOST, TALLEST_LOST = 0.7, 1.6  # of what may be a digit that is left out
 WIDEST_MARK = 1  # of a dash
+MARK_ROOM = 0.35  # between the digits beside a mark; else it is a part of one
 LONGEST = 4  # of a piece that is no line
 WORD_GAP = 1.5  # between words
+LOWEST_LETTER = 0.4
 TALLEST = 3.5  # of a digit with a long tail
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
@@ -164,9 +166,9 @@ def without_words(row, height, doubtful_below):
             words.append([])
         words[-1].append(item)
     for word in words:
-        lost = sum(is_lost(piece, height) for piece, is_digit in word if not is_digit)
+        letters = sum(p.height >= LOWEST_LETTER * height for p, is_digit in word if not is_digit)
         sure = [piece.probability >= doubtful_below for piece, is_digit in word if is_digit]
-        is_text = lost and lost + len(sure) > 2 * sum(sure)
+        is_text = letters and letters + len(sure) > 2 * sum(sure)
         result += [(piece, is_digit and not is_text) for piece, is_digit in word]
     return result
 
@@ -186,8 +188,9 @@ def answer(rows, texts, height):
                 line += "_"
             elif marks <= len(digits) and piece.width < WIDEST_MARK * height:
                 middle = piece.box[2:].mean()
-                if not ((digits[:, 2] < middle) & (middle < digits[:, 3])).any():
-                    line += " "
+                end = digits[digits[:, 2] < middle, 3].max(initial=0)
+                start = digits[digits[:, 3] > middle, 2].min(initial=piece.box[3] + height)
+                line += " " if start - end >= MARK_ROOM * height else ""
         lines.append(line)
     return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())
 

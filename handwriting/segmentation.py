@@ -124,8 +124,8 @@ def cut(piece, height, recognise):
         best.append(max(ways, default=(0, []), key=lambda way: way[0]))
     product, found = best[last]
     product *= TOUCHING ** (len(found) - 1)
-    if {part.digit for part in found} == {1}:
-        return 0, []  # 1s that seem to touch are an H or M
+    if sum(part.digit == 1 for part in found) > len(found) / 2:
+        return 0, []  # 1s that seem to touch are an H or M, or a scribble
     for part in found:
         part.probabilities = part.probabilities * product / part.probability
     return product, found
