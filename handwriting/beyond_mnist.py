@@ -1,9 +1,5 @@
 """Training images beyond MNIST: digits in other styles, and things that are no digits.
 
-MNIST has hardly any 1s with a flag, 9s with a hook, printed digits or thin pens, and no image that
-is not a digit. A network trained on it alone misreads such digits and takes letters, scribbles and
-touching digits for digits, with high probability.
-
 Each function in KINDS makes the ink of one image, (height, width) float32, 0 on paper and 1 within
 strokes, and its label. Its arguments are MNIST's training images and labels, and a
 numpy.random.Generator.
@@ -101,14 +97,13 @@ def drawn_character(images, labels, random_generator):
 def printed_digit(images, labels, random_generator):
     """A digit of a typeface."""
     label = random_generator.integers(10)
-    return printed(random_generator.choice(TYPEFACES), str(label), random_generator), label
+    return printed(str(label), random_generator), label
 
 
 def printed_symbol(images, labels, random_generator):
     """A letter or symbol of a typeface, in one case of five two."""
     text = "".join(random_generator.choice(SYMBOLS, random_generator.choice([1, 1, 1, 1, 2])))
-    ink = printed(random_generator.choice(TYPEFACES), text, random_generator)
-    return bent(ink, random_generator), NO_DIGIT
+    return bent(printed(text, random_generator), random_generator), NO_DIGIT
 
 
 def scribble(images, labels, random_generator):
@@ -208,8 +203,9 @@ def drawn(strokes, random_generator):
     return np.asarray(image, np.float32) / 255
 
 
-def printed(typeface, text, random_generator):
-    """A character, its strokes thickened, its width and slant changed at random: (160, 160)."""
+def printed(text, random_generator):
+    """A text, its typeface, width, slant and thickness of strokes chosen at random: (160, 160)."""
+    typeface = random_generator.choice(TYPEFACES)
     font = ImageFont.truetype(str(FOLDER / f"{typeface}.ttf"), 80)
     image = Image.new("L", (160, 160))
     options = {"stroke_width": int(random_generator.integers(0, 5)), "anchor": "mm"}

@@ -66,8 +66,7 @@ def prepare_page(window):
     if "SSH_CONNECTION" in os.environ:
         port = WebAggApplication.port
         print(f"Forward the port: ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
-    canvas = window.canvas
-    send_frame = canvas.blit
+    canvas, send_frame = window.canvas, window.canvas.blit
     canvas.blit = lambda area: canvas.draw_idle()  # the browser asks for a frame when it is ready
     canvas.handle_draw = lambda event: send_frame()  # all is drawn already
     canvas.mpl_connect("resize_event", lambda event: canvas.draw())
@@ -77,8 +76,8 @@ def prepare_page(window):
 class DrawingWindow:
     """The window: the figure, with a pen that draws on its paper.
 
-    ink: the drawing, SIDE x SIDE pixels from 0 (paper) to 255 (ink). layers: its forward pass, as
-    MultilayerPerceptron.forward returns it, and probabilities: (10,), all 0 while nothing is drawn.
+    ink: the drawing, SIDE x SIDE pixels from 0 (paper) to 255 (ink). layers, probabilities: its
+    forward pass, a list of layers (1, n), and (10,); all 0 while nothing is drawn.
     """
 
     def __init__(self, network, deskew, left_out_below, folder):
@@ -96,11 +95,12 @@ class DrawingWindow:
         self.canvas = self.figure.canvas
         # matplotlib's own keys: s would open a dialogue, c go back in the zoom
         self.canvas.mpl_disconnect(self.canvas.manager.key_press_handler_id)
-        self.canvas.mpl_connect("button_press_event", self.press)
-        self.canvas.mpl_connect("motion_notify_event", self.move)
-        self.canvas.mpl_connect("button_release_event", self.release)
-        self.canvas.mpl_connect("figure_leave_event", self.release)  # a page misses what follows
-        self.canvas.mpl_connect("key_press_event", self.key)
+        connect = self.canvas.mpl_connect
+        connect("button_press_event", self.press)
+        connect("motion_notify_event", self.move)
+        connect("button_release_event", self.release)
+        connect("figure_leave_event", self.release)  # a page misses what follows
+        connect("key_press_event", self.key)
         self.canvas.draw()
         self.update()
 

@@ -16,14 +16,11 @@ The digit with the highest score is the answer."""
 
 
 class ReadingFigure:
-    """The figure; see docs/draw.png.
+    """The figure; see docs/draw.png. What changes is drawn over the rest by panels (blitting).
 
     figure: the matplotlib figure. panels: its parts that change, the sheet of paper first. paper:
     the axes to draw in, from (0, 0) to (side, side). drawing, message: the image on the paper and
     the text below it.
-
-    What changes is animated in matplotlib's sense: not part of the figure's background, and drawn
-    over it, panel by panel (blitting).
     """
 
     def __init__(self, network, side, note):
@@ -60,7 +57,6 @@ class ReadingFigure:
         bars.set_xlabel("probability of each digit", color=GREY)
         bars.tick_params(left=False)
         bars.spines[["top", "right", "bottom"]].set_visible(False)
-        bars.spines["left"].set_color("#bbbbbb")
         bars.invert_yaxis()
         self.bars = bars.barh(range(CLASSES), np.zeros(CLASSES), height=0.7, lw=0, animated=True)
         self.percents = bars.bar_label(self.bars, padding=4, animated=True)
@@ -98,10 +94,7 @@ class ReadingFigure:
         self.figure.canvas.blit(panel.bbox)
 
     def show(self, layers, probabilities, title, digit):
-        """Set a forward pass of one image, its probabilities (10,), and the answer.
-
-        digit: the answer, or None.
-        """
+        """Set a forward pass of one image, its probabilities (10,), and the answer or None."""
         X, *hidden, _ = (layer[0] for layer in layers)
         self.input.set_data(X.reshape(SIDE, SIDE))
         for grid, H in zip(self.grids, hidden):
@@ -124,9 +117,8 @@ class ReadingFigure:
     def explain(self, X, hidden, digit):
         """Set the neurons of the last hidden layer that speak most for and against a digit.
 
-        A neuron speaks with its activation times its weight for the digit. Its picture shows the
-        weight of each pixel: its column of W_1 or, after more hidden layers, the product of the
-        weights along all paths through active neurons.
+        Its picture shows the weight of each pixel: a neuron's column of W_1 or, after more hidden
+        layers, the product of the weights along all paths through active neurons.
         """
         weights = self.network.weights
         speech = hidden[-1] * weights[-1][:, digit]

@@ -10,6 +10,7 @@ from handwriting.sheet import FAINTEST_INK, paper_of
 MOST_PIECES = 1000  # the largest ones
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
+STRIPE = 4  # length of a stripe across the picture, at least, in widths
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
 # in heights of a digit:
@@ -56,15 +57,14 @@ class Piece:
 
 
 def find_pieces(ink):
-    """Find what may be digits, or parts of them, in ink (height, width) as `find_ink` returns it.
-
-    Returns a list of Pieces, at most MOST_PIECES.
-    """
+    """The Pieces of ink (height, width) that may be digits, or parts of them: a list."""
     ink, side = without_frames(ink), max(ink.shape)
     for axis in (0, 1):  # ruled and squared paper
         ink = without_lines(ink, axis, side // 6 + 1, side // 150, side // 200 + 2, least=3)
-    labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
-    return cut_out(ink, without_table(labels))
+    pieces = cut_out(ink, ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)[0])
+    sides = np.array([[piece.height, piece.width] for piece in pieces]).reshape(-1, 2)
+    is_stripe = (sides == ink.shape) & (sides > STRIPE * sides[:, ::-1])  # the edge of a table
+    return [piece for piece, stripe in zip(pieces, is_stripe.any(axis=1)) if not stripe]
 
 
 def off_the_line(piece, height):
@@ -123,8 +123,8 @@ def faintest_ink(ink):
 def without_frames(ink):
     """The ink (height, width) without the boxes, combs and circles that digits stand in.
 
-    These are pieces with a straight line along each side, and pieces whose hole holds another one.
-    What touches the lines of a box stays if it is tall.
+    These are pieces with a straight line along each side, of which what touches the lines stays if
+    it is tall, and pieces whose hole holds another one.
     """
     labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
     at_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])  # ruled paper
@@ -152,10 +152,7 @@ def tall_pieces(mask, height):
 
 
 def sides_of_box(piece):
-    """The straight lines of a box or a comb, a mask like `piece`; empty if it is neither.
-
-    They run through most of the height of the piece, and are found along each of its four sides.
-    """
+    """The straight lines of a box or a comb, a mask like `piece`; empty if it is neither."""
     height, width = piece.shape
     rows = straight_lines(piece, 1, int(0.8 * min(height, width)), height // 16)
     columns = straight_lines(piece, 0, int(0.8 * height), height // 16)
@@ -182,9 +179,9 @@ def without_lines(ink, axis, length, reach, thickness, least=0):
 
 
 def straight_lines(ink, axis, length, reach):
-    """The lines along an axis of ink (height, width), or of a mask, at least so long.
+    """The lines along an axis of ink or a mask, at least so long, and `reach` wider on each side.
 
-    They may be askew or bent by `reach` pixels to either side, by which they become wider.
+    By so many pixels they may be askew or bent.
     """
     return opened(ndimage.maximum_filter1d(ink, 2 * reach + 1, 1 - axis), axis, length)
 
@@ -192,21 +189,6 @@ def straight_lines(ink, axis, length, reach):
 def opened(ink, axis, length):
     """Ink, or a mask, without what is shorter than a length along an axis."""
     return ndimage.grey_opening(ink, (length, 1) if axis == 0 else (1, length), mode="constant")
-
-
-def without_table(labels):
-    """Labelled pieces (height, width) integers, 0 on paper, without the table.
-
-    This is a piece that follows the border, or a stripe across the picture.
-    """
-    top, bottom, left, right = boxes_of(labels).T
-    heights, widths = bottom - top, right - left
-    sides = labels[0], labels[-1], labels[:, 0], labels[:, -1]
-    contact = [np.bincount(side, minlength=len(heights) + 1)[1:] for side in sides]
-    keep = np.max(contact, axis=0) < 0.8 * np.maximum(heights, widths)
-    keep &= (heights < labels.shape[0]) | (heights <= 4 * widths)
-    keep &= (widths < labels.shape[1]) | (widths <= 4 * heights)
-    return np.append(0, np.where(keep, keep.cumsum(), 0)).astype(np.int32)[labels]
 
 
 def boxes_of(labels):
