@@ -1,7 +1,4 @@
-"""A window to draw a digit in, which shows how the network reads it.
-
-Where matplotlib can't open one, the same figure is shown on a page in the browser.
-"""
+"""A window to draw in, or a page in the browser, which shows how the network reads a digit."""
 
 import itertools
 import os
@@ -35,9 +32,8 @@ socket.onclose = () => document.body.append("The program has ended.");
 def open_window(network, deskew, left_out_below, folder):
     """Let the user draw, in a window or in the browser; return 0 when it is closed.
 
-    network: a MultilayerPerceptron; deskew: whether its input is deskewed. A drawing is no digit if
-    its largest probability is below left_out_below. folder: where drawings are saved. Raises
-    UserError if neither a window nor a page can be opened.
+    A drawing is no digit if its largest probability is below left_out_below. folder: where drawings
+    are saved. Raises UserError if neither a window nor a page can be opened.
     """
     in_browser = not plt.get_backend().lower().startswith(TOOLKITS)
     if in_browser:
@@ -95,12 +91,11 @@ class DrawingWindow:
         self.canvas = self.figure.canvas
         # matplotlib's own keys: s would open a dialogue, c go back in the zoom
         self.canvas.mpl_disconnect(self.canvas.manager.key_press_handler_id)
-        connect = self.canvas.mpl_connect
-        connect("button_press_event", self.press)
-        connect("motion_notify_event", self.move)
-        connect("button_release_event", self.release)
-        connect("figure_leave_event", self.release)  # a page misses what follows
-        connect("key_press_event", self.key)
+        self.canvas.mpl_connect("button_press_event", self.press)
+        self.canvas.mpl_connect("motion_notify_event", self.move)
+        self.canvas.mpl_connect("button_release_event", self.release)
+        self.canvas.mpl_connect("figure_leave_event", self.release)  # a page misses what follows
+        self.canvas.mpl_connect("key_press_event", self.key)
         self.canvas.draw()
         self.update()
 
@@ -112,11 +107,7 @@ class DrawingWindow:
             self.move(event)
 
     def move(self, event):
-        """Draw with the pen, if it is on the paper.
-
-        The other panels follow one per event, since together they would take longer than the mouse
-        does to its next event. When all have, the network is asked again.
-        """
+        """Draw with the pen, if it is on the paper."""
         if self.pen_at is None:
             return
         if event.inaxes is not self.paper:  # it goes on where the pen comes back
@@ -125,6 +116,7 @@ class DrawingWindow:
         here = (event.xdata, event.ydata)
         self.draw_line(self.pen_at or here, here)
         self.pen_at = here
+        # one panel per event: all would take longer than the mouse does to its next event
         if not self.stale:
             self.ask()
             self.stale = self.picture.panels[1:]

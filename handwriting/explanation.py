@@ -34,12 +34,10 @@ class ReadingFigure:
         self.panels = [sheet, seen, hidden, answer, *cards]
         for panel in (seen, hidden, answer):
             panel.supylabel("→", rotation=0, fontsize=22, color=GREY)
-
         self.drawing = add_image(sheet, "Draw a digit here", extent=(0, side, side, 0))
         self.paper = self.drawing.axes
         self.message = sheet.supxlabel(NO_TEXT, color=GREY, fontsize="medium", animated=True)
         self.input = add_image(seen, "What the network gets", note)
-
         sizes, self.grids = network.layer_sizes[1:-1], []
         layers = hidden.subplots(len(sizes), squeeze=False)[:, 0]
         for size, axes in zip(sizes, layers):
@@ -51,7 +49,6 @@ class ReadingFigure:
             self.grids.append(axes.pcolormesh(cells, animated=True, **style))
             axes.invert_yaxis()
         layers[-1].set_xlabel("bright: active\nframed: shown below", color=GREY)
-
         bars = answer.subplots()
         bars.set(xlim=(0, 1.4), xticks=[], yticks=range(CLASSES))
         bars.set_xlabel("probability of each digit", color=GREY)
@@ -115,11 +112,7 @@ class ReadingFigure:
             self.explain(X, hidden, digit)
 
     def explain(self, X, hidden, digit):
-        """Set the neurons of the last hidden layer that speak most for and against a digit.
-
-        Its picture shows the weight of each pixel: a neuron's column of W_1 or, after more hidden
-        layers, the product of the weights along all paths through active neurons.
-        """
+        """Set the neurons of the last hidden layer that speak most for and against a digit."""
         weights = self.network.weights
         speech = hidden[-1] * weights[-1][:, digit]
         order = speech.argsort()
@@ -128,6 +121,7 @@ class ReadingFigure:
         columns = self.grids[-1].get_array().shape[1]
         for place, j in loudest:
             picture, number, frame = self.speakers[place]
+            # the weight of each pixel: along all paths through active neurons
             w = weights[-2][:, j]
             for W, H in zip(weights[-3::-1], hidden[-2::-1]):
                 w = W @ (w * relu_derivative(H))

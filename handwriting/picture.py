@@ -24,10 +24,9 @@ with contextlib.suppress(ImportError):
 def load_picture(path, size):
     """Load a picture file, reduced to about `size` pixels of the longer side if it is larger.
 
-    path: a path or a file object. Returns a grey picture (height, width) float32, from 0 (black)
-    to 1 (white), upright; how many times it was reduced; and the number of pages in the file, of
-    which this is the first. Raises UserError if it can't be read or has over 89 megapixels, which
-    Pillow takes for an attack on the memory.
+    Returns a grey picture (height, width) float32, from 0 (black) to 1 (white), upright; how many
+    times it was reduced; and the number of pages in the file, of which this is the first. Raises
+    UserError if it can't be read or has over 89 megapixels, which Pillow takes for an attack.
     """
     try:
         with warnings.catch_warnings():
@@ -98,15 +97,13 @@ def on_paper(image):
 
 
 def to_grey(image):
-    """A Pillow image of mode RGB, or F of any range, as a picture (height, width) from 0 to 1.
-
-    Colours are mixed so that ink and paper differ most: by the first principal component of the
-    differences between pixels some way apart. It may weigh colours against each other.
-    """
+    """A Pillow image of mode RGB, or F of any range, as a picture (height, width) from 0 to 1."""
     if image.mode == "F":
         pixels = np.nan_to_num(np.asarray(image), posinf=0, neginf=0)
         return (pixels - pixels.min()) / max(np.ptp(pixels), np.float32(1e-30))
     pixels = np.asarray(image)
+    # Mix the colours so that ink and paper differ most: by the first principal component of the
+    # differences between pixels some way apart. It may weigh colours against each other.
     differences = np.diff(pixels[::4, ::4].astype(np.float32), axis=0).reshape(-1, 3)
     shares = np.linalg.eigh(differences.T @ differences)[1][:, -1]
     shares *= np.copysign(1 / np.abs(shares).sum(), shares.sum())  # bright stays bright

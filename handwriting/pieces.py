@@ -24,8 +24,7 @@ class Piece:
     """A connected piece of ink, several of them or a part of one; what the network makes of it.
 
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
-    paper and 1 within strokes, its first pixel at corner (2,) in the picture. image: (28, 28) uint8
-    as MNIST's. probabilities: (10,).
+    paper and 1 within strokes, from corner (2,) on. image: (28, 28) uint8. probabilities: (10,).
     """
 
     box: np.ndarray
@@ -33,11 +32,6 @@ class Piece:
     corner: np.ndarray
     image: np.ndarray = None
     probabilities: np.ndarray = None
-
-    def move(self, corner):
-        """Count from the corner (2,) of something larger: top, left."""
-        self.corner = self.corner + corner
-        self.box = self.box + np.repeat(corner, 2)
 
     @property
     def height(self):
@@ -56,33 +50,28 @@ class Piece:
         return self.probabilities.max()
 
 
-def find_pieces(ink):
-    """The Pieces of ink (height, width) that may be digits, or parts of them: a list."""
+def find_pieces(ink, corner):
+    """The Pieces of ink (height, width) at a corner (2,) of the picture that may be digits."""
     ink, side = without_frames(ink), max(ink.shape)
     for axis in (0, 1):  # ruled and squared paper
         ink = without_lines(ink, axis, side // 6 + 1, side // 150, side // 200 + 2, least=3)
-    pieces = cut_out(ink, ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)[0])
+    pieces = cut_out(ink, ink > faintest_ink(ink), corner)
     sides = np.array([[piece.height, piece.width] for piece in pieces]).reshape(-1, 2)
     is_stripe = (sides == ink.shape) & (sides > STRIPE * sides[:, ::-1])  # the edge of a table
     return [piece for piece, stripe in zip(pieces, is_stripe.any(axis=1)) if not stripe]
 
 
 def off_the_line(piece, height):
-    """The Pieces that are left of one without the line they are written on: a list.
-
-    height: of a digit, in pixels.
-    """
+    """The Pieces left of one without the line they are written on. height: of a digit."""
     sizes = height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
     length, reach, thickness = np.maximum(1, np.rint(sizes).astype(int))
     ink = without_lines(piece.ink, 1, length, reach, thickness)
-    parts = cut_out(ink, ndimage.label(ink > 0.5, NEIGHBOURS)[0])
-    for part in parts:
-        part.move(piece.corner)
-    return parts
+    return cut_out(ink, ink > 0.5, piece.corner)
 
 
-def cut_out(ink, labels):
-    """The Pieces of ink (height, width) with labels, the largest ones: a list."""
+def cut_out(ink, is_stroke, corner):
+    """The largest Pieces of ink (height, width) at a corner (2,) of the picture: a list."""
+    labels, _ = ndimage.label(is_stroke, NEIGHBOURS)
     boxes = boxes_of(labels)
     sizes = np.maximum(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2])
     pieces = []
@@ -95,7 +84,7 @@ def cut_out(ink, labels):
         level = np.percentile(ink[around][mask], 90)
         soft = ndimage.maximum_filter(mask, 2 * reach + 1) & (labels[around] == 0)
         own = np.where(mask | soft, np.clip(ink[around] / level, 0, 1), 0).astype(np.float32)
-        pieces.append(Piece(boxes[n], own, np.array([top, left])))
+        pieces.append(Piece(boxes[n] + np.repeat(corner, 2), own, np.add(corner, (top, left))))
     return pieces
 
 

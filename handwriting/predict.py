@@ -20,9 +20,8 @@ AT_ONCE = 25  # answers in a picture: matplotlib can't save more than 600 inches
 def predict(paths, recognise, thresholds, folder):
     """Recognise the digits in pictures, print them, and save what the network saw in a folder.
 
-    paths: of pictures and folders, or patterns such as *.jpg. recognise: function that turns images
-    (n, 28, 28) uint8 into probabilities (n, 10). thresholds: those of config.py, in a namespace.
-    Returns the exit status: 1 if a picture can't be loaded or shows no digit.
+    paths: of pictures and folders, or patterns such as *.jpg. recognise, thresholds: see
+    `recognise_page`. Returns the exit status: 1 if a picture can't be loaded or shows no digit.
     """
     paths, answers = expand(paths), []
     for path in paths:
