@@ -10,7 +10,7 @@ from handwriting.sheet import FAINTEST_INK, paper_of
 MOST_PIECES = 1000  # the largest ones
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
-STRIPE = 4  # length of a stripe across the picture, at least, in widths
+STRIP = 4  # length of a strip at the border, at least, in widths: of the table's edge or a shadow
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
 # in heights of a digit:
@@ -56,9 +56,11 @@ def find_pieces(ink, corner):
     for axis in (0, 1):  # ruled and squared paper
         ink = without_lines(ink, axis, side // 6 + 1, side // 150, side // 200 + 2, least=3)
     pieces = cut_out(ink, ink > faintest_ink(ink), corner)
-    sides = np.array([[piece.height, piece.width] for piece in pieces]).reshape(-1, 2)
-    is_stripe = (sides == ink.shape) & (sides > STRIPE * sides[:, ::-1])  # the edge of a table
-    return [piece for piece, stripe in zip(pieces, is_stripe.any(axis=1)) if not stripe]
+    boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4) - np.repeat(corner, 2)
+    at_border = ((boxes == 0) | (boxes == np.repeat(ink.shape, 2))).any(axis=1)
+    sides = boxes[:, 1::2] - boxes[:, ::2]
+    is_edge = at_border & (sides.max(axis=1) >= STRIP * sides.min(axis=1))
+    return [pieces[n] for n in np.flatnonzero(~is_edge)]
 
 
 def off_the_line(piece, height):
@@ -168,10 +170,7 @@ def without_lines(ink, axis, length, reach, thickness, least=0):
 
 
 def straight_lines(ink, axis, length, reach):
-    """The lines along an axis of ink or a mask, at least so long, and `reach` wider on each side.
-
-    By so many pixels they may be askew or bent.
-    """
+    """The lines along an axis of ink or a mask, at least so long, bent by up to `reach` pixels."""
     return opened(ndimage.maximum_filter1d(ink, 2 * reach + 1, 1 - axis), axis, length)
 
 
