@@ -10,9 +10,8 @@ pixels and centred by mass in 28 x 28, white on black. So a picture goes this wa
     normalise.py      a digit ->  28 x 28 pixels, as MNIST's images were made
     page.py           digits  ->  rows, reading order, the answer
 
-Sizes follow from recognition: the height around which most digits lie that the network is sure of
-tells what is a speck, a mark or too tall to be a digit. Of several sheets, the one with the most
-sure digits is read.
+Sizes follow from recognition: the height of most digits that the network is sure of tells what is a
+speck, a mark or too tall. Of several sheets, the one with the most sure digits is read.
 
 predict.py does this for the files of --predict, draw.py for what is drawn in a window, which
 explanation.py explains. beyond_mnist.py makes the training images that MNIST lacks; model.npz is

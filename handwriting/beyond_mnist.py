@@ -1,12 +1,7 @@
 """Training images beyond MNIST: digits in other styles, and things that are no digits.
 
-MNIST has hardly any 1s with a flag, 9s with a hook, printed digits or thin pens, and no image that
-is not a digit. A network trained on it alone misreads such digits and takes letters, scribbles and
-touching digits for digits, with high probability.
-
 Each function in KINDS makes the ink of one image, (height, width) float32, 0 on paper and 1 within
-strokes, and its label. Its arguments are MNIST's training images and labels, and a
-numpy.random.Generator.
+strokes, and its label. images, labels: MNIST's for training, (m, 28, 28) uint8 and (m,) integers.
 """
 
 from pathlib import Path
@@ -68,10 +63,7 @@ DRAWN = [(label, style) for label, styles in DRAWN.items() for style in styles.s
 
 
 def extra_images(images, labels, random_generator):
-    """Make the images to train on besides MNIST's: (n, 28, 28) uint8, and their labels (n,).
-
-    images, labels: MNIST's training images and labels, (m, 28, 28) uint8 and (m,) integers.
-    """
+    """Make the images to train on besides MNIST's: (n, 28, 28) uint8, and their labels (n,)."""
     inks, extra_labels = [], []
     for make, (number, share) in KINDS.items():
         for _ in range(number):
@@ -101,14 +93,16 @@ def drawn_character(images, labels, random_generator):
 def printed_digit(images, labels, random_generator):
     """A digit of a typeface."""
     label = random_generator.integers(10)
-    return printed(random_generator.choice(TYPEFACES), str(label), random_generator), label
+    return printed(str(label), random_generator), label
 
 
 def printed_symbol(images, labels, random_generator):
     """A letter or symbol of a typeface, in one case of five two."""
     text = "".join(random_generator.choice(SYMBOLS, random_generator.choice([1, 1, 1, 1, 2])))
-    ink = printed(random_generator.choice(TYPEFACES), text, random_generator)
-    return bent(ink, random_generator), NO_DIGIT
+    ink = printed(text, random_generator)
+    shifts = random_generator.normal(0, 3, (2, 6, 6)).astype(np.float32)  # bends it smoothly
+    places = np.indices(ink.shape) + [resize(shift, ink.shape) for shift in shifts]
+    return ndimage.map_coordinates(ink, places, order=1), NO_DIGIT
 
 
 def scribble(images, labels, random_generator):
@@ -208,8 +202,9 @@ def drawn(strokes, random_generator):
     return np.asarray(image, np.float32) / 255
 
 
-def printed(typeface, text, random_generator):
-    """A character, its strokes thickened, its width and slant changed at random: (160, 160)."""
+def printed(text, random_generator):
+    """A text, its typeface, width, slant and thickness of strokes chosen at random: (160, 160)."""
+    typeface = random_generator.choice(TYPEFACES)
     font = ImageFont.truetype(str(FOLDER / f"{typeface}.ttf"), 80)
     image = Image.new("L", (160, 160))
     options = {"stroke_width": int(random_generator.integers(0, 5)), "anchor": "mm"}
@@ -218,13 +213,6 @@ def printed(typeface, text, random_generator):
     matrix = (width, slant, 80 - 80 * (width + slant), 0, 1, 0)
     image = image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
     return np.asarray(image, np.float32) / 255
-
-
-def bent(ink, random_generator):
-    """Ink (height, width) bent smoothly, by about 3 pixels."""
-    shifts = random_generator.normal(0, 3, (2, 6, 6)).astype(np.float32)
-    places = np.indices(ink.shape) + [resize(shift, ink.shape) for shift in shifts]
-    return ndimage.map_coordinates(ink, places, order=1)
 
 
 def rewritten(ink, random_generator):

@@ -1,7 +1,4 @@
-"""A window to draw a digit in, which shows how the network reads it.
-
-Where matplotlib can't open one, the same figure is shown on a page in the browser.
-"""
+"""A window to draw in, or a page in the browser, which shows how the network reads a digit."""
 
 import itertools
 import os
@@ -35,9 +32,8 @@ socket.onclose = () => document.body.append("The program has ended.");
 def open_window(network, deskew, left_out_below, folder):
     """Let the user draw, in a window or in the browser; return 0 when it is closed.
 
-    network: a MultilayerPerceptron; deskew: whether its input is deskewed. A drawing is no digit if
-    its largest probability is below left_out_below. folder: where drawings are saved. Raises
-    UserError if neither a window nor a page can be opened.
+    A drawing is no digit if its largest probability is below left_out_below. folder: where drawings
+    are saved. Raises UserError if neither a window nor a page can be opened.
     """
     in_browser = not plt.get_backend().lower().startswith(TOOLKITS)
     if in_browser:
@@ -66,8 +62,7 @@ def prepare_page(window):
     if "SSH_CONNECTION" in os.environ:
         port = WebAggApplication.port
         print(f"Forward the port: ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
-    canvas = window.canvas
-    send_frame = canvas.blit
+    canvas, send_frame = window.canvas, window.canvas.blit
     canvas.blit = lambda area: canvas.draw_idle()  # the browser asks for a frame when it is ready
     canvas.handle_draw = lambda event: send_frame()  # all is drawn already
     canvas.mpl_connect("resize_event", lambda event: canvas.draw())
@@ -77,8 +72,8 @@ def prepare_page(window):
 class DrawingWindow:
     """The window: the figure, with a pen that draws on its paper.
 
-    ink: the drawing, SIDE x SIDE pixels from 0 (paper) to 255 (ink). layers: its forward pass, as
-    MultilayerPerceptron.forward returns it, and probabilities: (10,), all 0 while nothing is drawn.
+    ink: the drawing, SIDE x SIDE pixels from 0 (paper) to 255 (ink). layers, probabilities: its
+    forward pass, a list of layers (1, n), and (10,); all 0 while nothing is drawn.
     """
 
     def __init__(self, network, deskew, left_out_below, folder):
@@ -92,7 +87,6 @@ class DrawingWindow:
             note = "28 x 28 pixels" + ",\nstraightened" * deskew
             self.picture = ReadingFigure(network, SIDE, note)
         self.figure, self.paper = self.picture.figure, self.picture.paper
-        self.pen = self.paper.plot([], "k", solid_capstyle="round", animated=True)[0]
         self.close = lambda: plt.close(self.figure)
         self.canvas = self.figure.canvas
         # matplotlib's own keys: s would open a dialogue, c go back in the zoom
@@ -113,12 +107,7 @@ class DrawingWindow:
             self.move(event)
 
     def move(self, event):
-        """Draw with the pen, if it is on the paper.
-
-        The other panels follow one per event; when all have, the network is asked again. Together
-        they would take longer than the mouse does to its next event, and window systems merge the
-        events that wait.
-        """
+        """Draw with the pen, if it is on the paper."""
         if self.pen_at is None:
             return
         if event.inaxes is not self.paper:  # it goes on where the pen comes back
@@ -127,6 +116,7 @@ class DrawingWindow:
         here = (event.xdata, event.ydata)
         self.draw_line(self.pen_at or here, here)
         self.pen_at = here
+        # one panel per event: all would take longer than the mouse does to its next event
         if not self.stale:
             self.ask()
             self.stale = self.picture.panels[1:]
@@ -167,8 +157,8 @@ class DrawingWindow:
 
     def update(self, message=HINT):
         """Ask the network and show the whole answer, and a message below the drawing."""
-        self.picture.drawing.set_data(1 - self.soft_ink())
         self.picture.message.set_text(message)
+        self.picture.drawing.set_data(1 - self.soft_ink())
         self.ask()
         self.stale = []
         for panel in self.picture.panels:
@@ -179,8 +169,7 @@ class DrawingWindow:
         self.layers = [np.zeros((1, size)) for size in self.network.layer_sizes]
         self.probabilities, title, digit = np.zeros(10), "", None
         if self.ink.getbbox():  # anything is drawn
-            image = normalise(self.soft_ink())[None]
-            X = preprocess(image, self.deskew)
+            X = preprocess(normalise(self.soft_ink())[None], self.deskew)
             self.layers = self.network.forward(X)
             self.probabilities, title = softmax(self.layers[-1])[0], "no digit"
             if self.probabilities.max() >= self.left_out_below:
@@ -193,13 +182,11 @@ class DrawingWindow:
         return np.asarray(self.ink.reduce(2), np.float32) / 255
 
     def draw_line(self, start, end):
-        """Draw a line with round ends in the drawing and in the window."""
+        """Draw a line with round ends, and show it."""
         drawing = ImageDraw.Draw(self.ink)
         ends = np.rint((start, end))
         drawing.line(ends.flatten().tolist(), 255, 2 * PEN + 1)
         for x, y in ends:
             drawing.ellipse([x - PEN, y - PEN, x + PEN, y + PEN], 255)
-        width = 2 * PEN / SIDE * self.paper.bbox.width  # in pixels of the screen
-        self.pen.set(data=list(zip(start, end)), linewidth=width * 72 / self.figure.dpi)
-        self.figure.draw_artist(self.pen)
-        self.canvas.blit(self.pen.get_window_extent().padded(width))
+        self.picture.drawing.set_data(1 - self.soft_ink())
+        self.picture.redraw(self.picture.panels[0])

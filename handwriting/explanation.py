@@ -16,14 +16,11 @@ The digit with the highest score is the answer."""
 
 
 class ReadingFigure:
-    """The figure; see docs/draw.png.
+    """The figure; see docs/draw.png. What changes is drawn over the rest by panels (blitting).
 
     figure: the matplotlib figure. panels: its parts that change, the sheet of paper first. paper:
     the axes to draw in, from (0, 0) to (side, side). drawing, message: the image on the paper and
     the text below it.
-
-    What changes is animated in matplotlib's sense: not part of the figure's background, and drawn
-    over it, panel by panel (blitting).
     """
 
     def __init__(self, network, side, note):
@@ -37,12 +34,10 @@ class ReadingFigure:
         self.panels = [sheet, seen, hidden, answer, *cards]
         for panel in (seen, hidden, answer):
             panel.supylabel("→", rotation=0, fontsize=22, color=GREY)
-
         self.drawing = add_image(sheet, "Draw a digit here", extent=(0, side, side, 0))
         self.paper = self.drawing.axes
         self.message = sheet.supxlabel(NO_TEXT, color=GREY, fontsize="medium", animated=True)
         self.input = add_image(seen, "What the network gets", note)
-
         sizes, self.grids = network.layer_sizes[1:-1], []
         layers = hidden.subplots(len(sizes), squeeze=False)[:, 0]
         for size, axes in zip(sizes, layers):
@@ -54,13 +49,11 @@ class ReadingFigure:
             self.grids.append(axes.pcolormesh(cells, animated=True, **style))
             axes.invert_yaxis()
         layers[-1].set_xlabel("bright: active\nframed: shown below", color=GREY)
-
         bars = answer.subplots()
         bars.set(xlim=(0, 1.4), xticks=[], yticks=range(CLASSES))
         bars.set_xlabel("probability of each digit", color=GREY)
         bars.tick_params(left=False)
         bars.spines[["top", "right", "bottom"]].set_visible(False)
-        bars.spines["left"].set_color("#bbbbbb")
         bars.invert_yaxis()
         self.bars = bars.barh(range(CLASSES), np.zeros(CLASSES), height=0.7, lw=0, animated=True)
         self.percents = bars.bar_label(self.bars, padding=4, animated=True)
@@ -98,10 +91,7 @@ class ReadingFigure:
         self.figure.canvas.blit(panel.bbox)
 
     def show(self, layers, probabilities, title, digit):
-        """Set a forward pass of one image, its probabilities (10,), and the answer.
-
-        digit: the answer, or None.
-        """
+        """Set a forward pass of one image, its probabilities (10,), and the answer or None."""
         X, *hidden, _ = (layer[0] for layer in layers)
         self.input.set_data(X.reshape(SIDE, SIDE))
         for grid, H in zip(self.grids, hidden):
@@ -122,12 +112,7 @@ class ReadingFigure:
             self.explain(X, hidden, digit)
 
     def explain(self, X, hidden, digit):
-        """Set the neurons of the last hidden layer that speak most for and against a digit.
-
-        A neuron speaks with its activation times its weight for the digit. Its picture shows the
-        weight of each pixel: its column of W_1 or, after more hidden layers, the product of the
-        weights along all paths through active neurons.
-        """
+        """Set the neurons of the last hidden layer that speak most for and against a digit."""
         weights = self.network.weights
         speech = hidden[-1] * weights[-1][:, digit]
         order = speech.argsort()
@@ -136,6 +121,7 @@ class ReadingFigure:
         columns = self.grids[-1].get_array().shape[1]
         for place, j in loudest:
             picture, number, frame = self.speakers[place]
+            # the weight of each pixel: along all paths through active neurons
             w = weights[-2][:, j]
             for W, H in zip(weights[-3::-1], hidden[-2::-1]):
                 w = W @ (w * relu_derivative(H))

@@ -10,11 +10,10 @@ from model import SIDE
 def normalise(ink):
     """Make the ink of one digit an image as MNIST's are: (28, 28) uint8.
 
-    ink: (height, width) float32, 0 on paper and 1 within strokes. A square around the middle of
-    the ink's bounding box, as large as its longer side, is scaled to 20 x 20 pixels, and then the
-    centre of mass moved to the middle by whole pixels (LeCun, Bottou, Bengio and Haffner:
-    Gradient-Based Learning Applied to Document Recognition, 1998, section III-A). In all
-    of MNIST's images, the centre of mass is within half a pixel of the centre of pixel (14, 14).
+    ink: (height, width) float32, 0 on paper and 1 within strokes. Its bounding box, made square, is
+    scaled to 20 x 20 pixels, and then the centre of mass moved to pixel (14, 14) by whole pixels
+    (LeCun, Bottou, Bengio and Haffner: Gradient-Based Learning Applied to Document Recognition,
+    1998, section III-A).
     """
     top, bottom, left, right = box_of(ink)
     side = max(bottom - top, right - left)

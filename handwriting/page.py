@@ -1,5 +1,6 @@
 """From digits to the answer: rows, reading order, punctuation."""
 
+import itertools
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,10 +25,11 @@ DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are 
 SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
-LOWEST_LOST, TALLEST_LOST = 0.7, 1.6  # of what may be a digit that is left out
+LOWEST_LOST = 0.7  # of what may be a digit that is left out
 WIDEST_MARK = 1  # of a dash
 LONGEST = 4  # of a piece that is no line
 WORD_GAP = 1.5  # between words
+LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
 TALLEST = 3.5  # of a digit with a long tail
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
@@ -39,13 +41,12 @@ TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and 
 
 @dataclass
 class Page:
-    """What was read on a page.
+    """What was read on a page, n digits in reading order.
 
-    picture: (height, width) float32 from 0 (black) to 1. boxes: (n, 4) integers of each digit, in
-    reading order: top, bottom, left, right in the picture. images: (n, 28, 28) uint8, as MNIST's.
-    probabilities: (n, 10). texts: n digits, those in doubt with a ? beside them. text: the answer,
-    with spaces between rows and where something is left out. left_out: the boxes (m, 4) of that.
-    pages: how many pages the file has.
+    picture: (height, width) float32 from 0 (black) to 1. boxes: (n, 4) integers: top, bottom, left,
+    right in the picture. images: (n, 28, 28) uint8, as MNIST's. probabilities: (n, 10). texts: each
+    digit, with a ? if in doubt. text: the answer, with spaces between rows and for marks, and _ for
+    what is lost. left_out: the boxes (m, 4) of these. pages: how many pages the file has.
     """
 
     picture: np.ndarray
@@ -61,9 +62,8 @@ class Page:
 def recognise_page(path, recognise, thresholds):
     """Recognise the digits in a picture file: a Page. Raises UserError if it is no picture.
 
-    Of the sheets that the picture may show, the one with the most sure digits is read. path: a path
-    or a file object. recognise: function that turns images (n, 28, 28) uint8 into probabilities
-    (n, 10). thresholds: those of config.py, in a namespace.
+    path: a path or a file object. recognise: function that turns images (n, 28, 28) uint8 into
+    probabilities (n, 10). thresholds: those of config.py, in a namespace.
     """
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
@@ -84,18 +84,13 @@ def recognise_page(path, recognise, thresholds):
 def pieces_on(sheet, picture, recognise, thresholds):
     """The pieces of ink on a sheet in a picture (height, width), recognised: a list."""
     part, corner = sheet.cut_out(picture)
-    pieces = find_pieces(find_ink(part))
+    pieces = find_pieces(find_ink(part), corner)
     recognise_pieces(pieces, recognise)
     height = digit_height(pieces, thresholds.doubtful_below)
-    is_long = [piece.width > LONGEST * height for piece in pieces]
-    for piece in [piece for piece, long in zip(pieces, is_long) if long]:
-        parts = off_the_line(piece, height)
-        recognise_pieces(parts, recognise)
-        pieces.remove(piece)
-        pieces += parts
-    for piece in pieces:
-        piece.move(corner)
-    return pieces
+    lines = [piece for piece in pieces if piece.width > LONGEST * height]
+    parts = [part for line in lines for part in off_the_line(line, height)]
+    recognise_pieces(parts, recognise)
+    return [piece for piece in pieces if piece not in lines] + parts
 
 
 def sureness(pieces, doubtful_below):
@@ -111,10 +106,9 @@ def digit_height(pieces, doubtful_below):
     It is the yardstick for specks, marks, fragments, cuts and what is too tall to be a digit.
     """
     heights = np.array([piece.height for piece in pieces])
-    weights = np.array([WEIGHT_OF_1 if piece.digit == 1 else 1 for piece in pieces])
-    weights = (
-        weights * (heights >= LEGIBLE) * [piece.probability >= doubtful_below for piece in pieces]
-    )
+    is_sure = np.array([piece.probability >= doubtful_below for piece in pieces])
+    weights = np.where([piece.digit == 1 for piece in pieces], WEIGHT_OF_1, 1)
+    weights = weights * is_sure * (heights >= LEGIBLE)
     if not weights.any():
         return heights.max(initial=0)
     is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(SPREAD)
@@ -123,10 +117,7 @@ def digit_height(pieces, doubtful_below):
 
 
 def page_of(picture, pieces, recognise, thresholds):
-    """The Page of a grey picture (height, width) with these pieces of ink, recognised.
-
-    Raises UserError if there are more than MOST_DIGITS.
-    """
+    """The Page of a grey picture (height, width) with these pieces of ink, recognised."""
     height = digit_height(pieces, thresholds.doubtful_below)
     number = sum(height / 2 <= piece.height <= TALLEST * height for piece in pieces)
     if number > MOST_DIGITS:
@@ -140,7 +131,7 @@ def page_of(picture, pieces, recognise, thresholds):
     digits = [piece for row in rows for piece, is_digit in row if is_digit]
     left_out = [piece.box for row in rows for piece, is_digit in row if not is_digit]
     left_out += [piece.box for piece in pieces if piece.height > TALLEST * height]
-    texts = digit_texts([piece.probabilities for piece in digits], thresholds.doubtful_below)
+    texts = [f"{p.digit}" + "?" * bool(p.probability < thresholds.doubtful_below) for p in digits]
     return Page(
         picture,
         np.array([piece.box for piece in digits], int).reshape(-1, 4),
@@ -153,20 +144,14 @@ def page_of(picture, pieces, recognise, thresholds):
 
 
 def without_words(row, height, doubtful_below):
-    """The row, a list of pieces and whether each is a digit, where none in a word is.
-
-    Among the letters of a word, most of them no digits, there are some that look like digits.
-    """
-    result, words = [], []
-    for item in row:
-        gap = item[0].box[2] - words[-1][-1][0].box[3] if words else np.inf
-        if gap > WORD_GAP * height:
-            words.append([])
-        words[-1].append(item)
-    for word in words:
-        lost = sum(is_lost(piece, height) for piece, is_digit in word if not is_digit)
+    """The row, a list of pieces and whether each is a digit, where no letter of a word is one."""
+    gaps = [right.box[2] - left.box[3] for (left, _), (right, _) in itertools.pairwise(row)]
+    starts = [0, *(n for n, gap in enumerate(gaps, start=1) if gap > WORD_GAP * height), len(row)]
+    result = []
+    for word in (row[start:end] for start, end in itertools.pairwise(starts)):
+        letters = sum(p.height >= LOWEST_LETTER * height for p, is_digit in word if not is_digit)
         sure = [piece.probability >= doubtful_below for piece, is_digit in word if is_digit]
-        is_text = lost and lost + len(sure) > 2 * sum(sure)
+        is_text = letters and letters + len(sure) > 2 * sum(sure)
         result += [(piece, is_digit and not is_text) for piece, is_digit in word]
     return result
 
@@ -182,26 +167,20 @@ def answer(rows, texts, height):
         for piece, is_digit in row:
             if is_digit:
                 line += next(texts)
-            elif is_lost(piece, height):
+            elif LOWEST_LOST * height <= piece.height <= piece.width / NARROWEST_LOST:
                 line += "_"
             elif marks <= len(digits) and piece.width < WIDEST_MARK * height:
                 middle = piece.box[2:].mean()
-                if not ((digits[:, 2] < middle) & (middle < digits[:, 3])).any():
-                    line += " "
+                is_over = (digits[:, 2] < middle) & (middle < digits[:, 3])
+                line += "" if is_over.any() else " "
         lines.append(line)
     return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())
 
 
-def is_lost(piece, height):
-    """Whether a piece that is left out may be a digit, by its box, and is no slash or bracket."""
-    is_tall = LOWEST_LOST * height <= piece.height <= TALLEST_LOST * height
-    return is_tall and piece.width >= NARROWEST_LOST * piece.height
-
-
 def find_rows(pieces, height):
     """The pieces in rows: a list from above of lists from the left, without specks."""
-    pieces = [p for p in pieces if SPECK * height <= max(p.height, p.width)]
-    pieces = [p for p in pieces if p.height <= TALLEST * height]
+    least, most = SPECK * height, TALLEST * height
+    pieces = [p for p in pieces if least <= max(p.height, p.width) and p.height <= most]
     if not pieces:
         return []
     boxes = levelled(np.array([piece.box for piece in pieces]), height)
@@ -211,13 +190,11 @@ def find_rows(pieces, height):
 
 
 def levelled(boxes, height):
-    """The boxes (n, 4), moved so that tilted rows become level: (n, 4) floats.
-
-    The tilt is the one at which the projection profile of the digits' centres is sharpest.
-    """
+    """The boxes (n, 4), moved so that tilted rows become level: (n, 4) floats."""
     y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
     is_tall = boxes[:, 1] - boxes[:, 0] >= height / 2
     tilts = np.tan(np.radians(sorted(range(-16, 17), key=abs)))
+    # the projection profile of the digits' centres is sharpest at the tilt of the rows
     levels = (y - tilts[:, None] * x)[:, is_tall] / height
     profiles = np.exp(-(((levels[:, :, None] - levels[:, None]) / ROW_SPREAD) ** 2) / 2)
     tilt = tilts[np.argmax(profiles.sum(axis=(1, 2)))]
@@ -242,11 +219,3 @@ def rows_of(boxes, height):
     _, rows = connected_components(nearest & np.isfinite(distance), directed=False)
     middles = [y[rows == row].mean() for row in range(rows.max() + 1)]
     return np.argsort(np.argsort(middles))[rows]
-
-
-def digit_texts(probabilities, doubtful_below):
-    """The most probable digit of each row of probabilities (n, 10), as a list of n texts.
-
-    A digit less probable than doubtful_below has a ? beside it.
-    """
-    return [f"{p.argmax()}" + "?" * bool(p.max() < doubtful_below) for p in probabilities]

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from files import UserError
 
+SMALLEST_SIZE = 64  # a picture is enlarged until its longer side has this many pixels
 FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"]
 HEIC = {".heic", ".heif"}  # what iPhones save
 with contextlib.suppress(ImportError):
@@ -18,21 +19,18 @@ with contextlib.suppress(ImportError):
 
     pillow_heif.register_heif_opener()
     FORMATS.append("HEIF")
-SMALLEST_SIZE = 64  # a picture is enlarged until its longer side has this many pixels
 
 
 def load_picture(path, size):
     """Load a picture file, reduced to about `size` pixels of the longer side if it is larger.
 
-    path: a path or a file object. Returns a grey picture (height, width) float32, from 0 (black)
-    to 1 (white), upright; how many times it was reduced; and the number of pages in the file, of
-    which this is the first. Raises UserError if it can't be read, or is so large that it is more
-    likely an attack on the memory (Pillow's limit, 89 megapixels).
+    Returns a grey picture (height, width) float32, from 0 (black) to 1 (white), upright; how many
+    times it was reduced; and the number of pages in the file, of which this is the first. Raises
+    UserError if it can't be read or has over 89 megapixels, which Pillow takes for an attack.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about faults in a file that don't touch its pixels
-            # raised before any pixel is read
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image, factor, pages = decode(path, size)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -81,8 +79,8 @@ def decode(path, size):
         mode = "F"
     if image.mode != mode:  # else it would be copied: 350 MB at most
         image = image.convert(mode)
-    if mode == "RGBA":
-        image = image.convert("RGBa")  # as reduce does, which keeps the original, too
+    if mode == "RGBA":  # reduced with colours times opacity, as reduce does with one copy more
+        image = image.convert("RGBa")
     image = image.reduce(max(1, round(max(image.size) / size)))
     if mode == "RGBA":
         image = on_paper(image.convert("RGBA")).convert("RGB")
@@ -99,15 +97,13 @@ def on_paper(image):
 
 
 def to_grey(image):
-    """A Pillow image of mode RGB, or F of any range, as a picture (height, width) from 0 to 1.
-
-    Colours are mixed so that ink and paper differ most: by the first principal component of the
-    differences between pixels some way apart. It may weigh colours against each other.
-    """
+    """A Pillow image of mode RGB, or F of any range, as a picture (height, width) from 0 to 1."""
     if image.mode == "F":
         pixels = np.nan_to_num(np.asarray(image), posinf=0, neginf=0)
         return (pixels - pixels.min()) / max(np.ptp(pixels), np.float32(1e-30))
     pixels = np.asarray(image)
+    # Mix the colours so that ink and paper differ most: by the first principal component of the
+    # differences between pixels some way apart. It may weigh colours against each other.
     differences = np.diff(pixels[::4, ::4].astype(np.float32), axis=0).reshape(-1, 3)
     shares = np.linalg.eigh(differences.T @ differences)[1][:, -1]
     shares *= np.copysign(1 / np.abs(shares).sum(), shares.sum())  # bright stays bright

@@ -10,6 +10,7 @@ from handwriting.sheet import FAINTEST_INK, paper_of
 MOST_PIECES = 1000  # the largest ones
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
+STRIP = 4  # length of a strip at the border, at least, in widths: of the table's edge or a shadow
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
 # in heights of a digit:
@@ -23,8 +24,7 @@ class Piece:
     """A connected piece of ink, several of them or a part of one; what the network makes of it.
 
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
-    paper and 1 within strokes, its first pixel at corner (2,) in the picture. image: (28, 28) uint8
-    as MNIST's. probabilities: (10,).
+    paper and 1 within strokes, from corner (2,) on. image: (28, 28) uint8. probabilities: (10,).
     """
 
     box: np.ndarray
@@ -32,11 +32,6 @@ class Piece:
     corner: np.ndarray
     image: np.ndarray = None
     probabilities: np.ndarray = None
-
-    def move(self, corner):
-        """Count from the corner (2,) of something larger: top, left."""
-        self.corner = self.corner + corner
-        self.box = self.box + np.repeat(corner, 2)
 
     @property
     def height(self):
@@ -55,34 +50,30 @@ class Piece:
         return self.probabilities.max()
 
 
-def find_pieces(ink):
-    """Find what may be digits, or parts of them, in ink (height, width) as `find_ink` returns it.
-
-    Returns a list of Pieces, at most MOST_PIECES.
-    """
+def find_pieces(ink, corner):
+    """The Pieces of ink (height, width) at a corner (2,) of the picture that may be digits."""
     ink, side = without_frames(ink), max(ink.shape)
     for axis in (0, 1):  # ruled and squared paper
         ink = without_lines(ink, axis, side // 6 + 1, side // 150, side // 200 + 2, least=3)
-    labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
-    return cut_out(ink, without_table(labels))
+    pieces = cut_out(ink, ink > faintest_ink(ink), corner)
+    boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4) - np.repeat(corner, 2)
+    at_border = ((boxes == 0) | (boxes == np.repeat(ink.shape, 2))).any(axis=1)
+    sides = boxes[:, 1::2] - boxes[:, ::2]
+    is_edge = at_border & (sides.max(axis=1) >= STRIP * sides.min(axis=1))
+    return [pieces[n] for n in np.flatnonzero(~is_edge)]
 
 
 def off_the_line(piece, height):
-    """The Pieces that are left of one without the line they are written on: a list.
-
-    height: of a digit, in pixels.
-    """
+    """The Pieces left of one without the line they are written on. height: of a digit."""
     sizes = height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
     length, reach, thickness = np.maximum(1, np.rint(sizes).astype(int))
     ink = without_lines(piece.ink, 1, length, reach, thickness)
-    parts = cut_out(ink, ndimage.label(ink > 0.5, NEIGHBOURS)[0])
-    for part in parts:
-        part.move(piece.corner)
-    return parts
+    return cut_out(ink, ink > 0.5, piece.corner)
 
 
-def cut_out(ink, labels):
-    """The Pieces of ink (height, width) with labels, the largest ones: a list."""
+def cut_out(ink, is_stroke, corner):
+    """The largest Pieces of ink (height, width) at a corner (2,) of the picture: a list."""
+    labels, _ = ndimage.label(is_stroke, NEIGHBOURS)
     boxes = boxes_of(labels)
     sizes = np.maximum(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2])
     pieces = []
@@ -95,7 +86,7 @@ def cut_out(ink, labels):
         level = np.percentile(ink[around][mask], 90)
         soft = ndimage.maximum_filter(mask, 2 * reach + 1) & (labels[around] == 0)
         own = np.where(mask | soft, np.clip(ink[around] / level, 0, 1), 0).astype(np.float32)
-        pieces.append(Piece(boxes[n], own, np.array([top, left])))
+        pieces.append(Piece(boxes[n] + np.repeat(corner, 2), own, np.add(corner, (top, left))))
     return pieces
 
 
@@ -123,8 +114,8 @@ def faintest_ink(ink):
 def without_frames(ink):
     """The ink (height, width) without the boxes, combs and circles that digits stand in.
 
-    These are pieces with a straight line along each side, and pieces whose hole holds another one.
-    What touches the lines of a box stays if it is tall.
+    These are pieces with a straight line along each side, of which what touches the lines stays if
+    it is tall, and pieces whose hole holds another one.
     """
     labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
     at_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])  # ruled paper
@@ -140,7 +131,8 @@ def without_frames(ink):
             is_frame[place] |= is_piece & ~tall_pieces(is_piece & ~sides, BOX_CONTENT * height)
         elif tall_pieces(is_hole & (labels[place] > 0), BOX_CONTENT * height).any():
             is_frame[place] |= is_piece
-    return np.where(is_frame, 0, ink)
+    is_edge = ndimage.binary_dilation(is_frame, NEIGHBOURS, 2) & (labels == 0)
+    return np.where(is_frame | is_edge, 0, ink)
 
 
 def tall_pieces(mask, height):
@@ -151,10 +143,7 @@ def tall_pieces(mask, height):
 
 
 def sides_of_box(piece):
-    """The straight lines of a box or a comb, a mask like `piece`; empty if it is neither.
-
-    They run through most of the height of the piece, and are found along each of its four sides.
-    """
+    """The straight lines of a box or a comb, a mask like `piece`; empty if it is neither."""
     height, width = piece.shape
     rows = straight_lines(piece, 1, int(0.8 * min(height, width)), height // 16)
     columns = straight_lines(piece, 0, int(0.8 * height), height // 16)
@@ -181,31 +170,13 @@ def without_lines(ink, axis, length, reach, thickness, least=0):
 
 
 def straight_lines(ink, axis, length, reach):
-    """The lines along an axis of ink (height, width), or of a mask, at least so long.
-
-    They may be askew or bent by `reach` pixels to either side, by which they become wider.
-    """
+    """The lines along an axis of ink or a mask, at least so long, bent by up to `reach` pixels."""
     return opened(ndimage.maximum_filter1d(ink, 2 * reach + 1, 1 - axis), axis, length)
 
 
 def opened(ink, axis, length):
     """Ink, or a mask, without what is shorter than a length along an axis."""
     return ndimage.grey_opening(ink, (length, 1) if axis == 0 else (1, length), mode="constant")
-
-
-def without_table(labels):
-    """Labelled pieces (height, width) integers, 0 on paper, without the table.
-
-    This is a piece that follows the border, or a stripe across the picture.
-    """
-    top, bottom, left, right = boxes_of(labels).T
-    heights, widths = bottom - top, right - left
-    sides = labels[0], labels[-1], labels[:, 0], labels[:, -1]
-    contact = [np.bincount(side, minlength=len(heights) + 1)[1:] for side in sides]
-    keep = np.max(contact, axis=0) < 0.8 * np.maximum(heights, widths)
-    keep &= (heights < labels.shape[0]) | (heights <= 4 * widths)
-    keep &= (widths < labels.shape[1]) | (widths <= 4 * heights)
-    return np.append(0, np.where(keep, keep.cumsum(), 0)).astype(np.int32)[labels]
 
 
 def boxes_of(labels):

@@ -20,9 +20,8 @@ AT_ONCE = 25  # answers in a picture: matplotlib can't save more than 600 inches
 def predict(paths, recognise, thresholds, folder):
     """Recognise the digits in pictures, print them, and save what the network saw in a folder.
 
-    paths: of pictures and folders, or patterns such as *.jpg. recognise: function that turns images
-    (n, 28, 28) uint8 into probabilities (n, 10). thresholds: those of config.py, in a namespace.
-    Returns the exit status: 1 if a picture can't be loaded or shows no digit.
+    paths: of pictures and folders, or patterns such as *.jpg. recognise, thresholds: see
+    `recognise_page`. Returns the exit status: 1 if a picture can't be loaded or shows no digit.
     """
     paths, answers = expand(paths), []
     for path in paths:
@@ -40,18 +39,18 @@ def predict(paths, recognise, thresholds, folder):
         else:
             print(f"{path}{which}: no digit found")
     for start in range(0, len(answers), AT_ONCE):
-        from plots import save_figures  # after the answers, since matplotlib is slow to import
+        import plots  # after the answers, since matplotlib is slow to import
 
         name = f"recognised-{start // AT_ONCE + 1}.png" if start else "recognised.png"
-        save_figures({name: plot_recognised(answers[start : start + AT_ONCE])}, folder)
+        plots.save_figures({name: plot_recognised(answers[start : start + AT_ONCE])}, folder)
         print(f"Saved what the network saw in {folder / name}.")
     return 1 if len(answers) < len(paths) else 0
 
 
 def expand(paths):
-    """The paths, with the pictures in a folder or of a pattern in its place, sorted by name.
+    """The paths, each folder or pattern replaced by its pictures, sorted by name, none hidden.
 
-    Hidden files are left out. The shell of Windows leaves patterns to the program.
+    The shell of Windows leaves patterns to the program.
     """
     suffixes = {s for s, kind in Image.registered_extensions().items() if kind in FORMATS} | HEIC
     files = []
@@ -72,10 +71,9 @@ def reduced(page):
 
 
 def plot_recognised(answers):
-    """Figure of pictures, the digits found in them and what the network made of each digit.
+    """Figure of pictures and the digits in them. answers: a list of name and Page.
 
-    answers: a list of name and Page. Digits with a ? are orange, with the second most probable
-        digit below. What is left out is grey.
+    Digits with a ? are orange, with the second most probable below. What is left out is grey.
     """
     import plots  # slow to import
 
@@ -88,21 +86,18 @@ def plot_recognised(answers):
         title = f"{name}: {page.text}"
         title = title if len(title) <= 50 else title[:49] + "…"
         axes.text(margin, bottom + 16, title, fontsize="large", parse_math=False)
-
         top = bottom + 24
         scale = min(190 / page.picture.shape[1], 240 / page.picture.shape[0])
         height, width = scale * np.array(page.picture.shape)
         extent = (margin, margin + width, top + height, top)
         axes.imshow(page.picture, "gray", vmin=0, vmax=1, extent=extent)
         colours = [plots.ORANGE if text.endswith("?") else plots.BLUE for text in page.texts]
-        boxes = scale * np.vstack([page.left_out, page.boxes]) + [top, top, margin, margin]
-        nothing = [""] * len(page.left_out)
+        left_out = [(box, "", plots.GREY) for box in page.left_out]
         style = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
-        frames = [plots.GREY] * len(nothing) + colours
-        for box, text, colour in zip(boxes, nothing + page.texts, frames):
+        for box, text, colour in [*left_out, *zip(page.boxes, page.texts, colours)]:
+            box = scale * box + [top, top, margin, margin]
             plots.add_frame(axes, *box, color=colour, linewidth=1.5)
             axes.text(box[2], box[0], text, color=colour, va="bottom", weight="bold", bbox=style)
-
         texts = []
         for text, probabilities in zip(page.texts, page.probabilities):
             *_, second, first = probabilities.argsort()

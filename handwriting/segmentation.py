@@ -1,8 +1,7 @@
-"""From pieces of ink to digits: what is joined, cut or left out, the network decides.
+"""From pieces of ink to digits by recognition: joined, cut or left out as is most probable.
 
-This is segmentation by recognition: among all ways to join and to cut the pieces of a row, the one
-that the network finds most probable wins (LeCun, Bottou, Bengio and Haffner: Gradient-Based
-Learning Applied to Document Recognition, 1998, section V).
+LeCun, Bottou, Bengio and Haffner: Gradient-Based Learning Applied to Document Recognition, 1998,
+section V.
 """
 
 import itertools
@@ -41,9 +40,8 @@ def recognise_pieces(pieces, recognise):
 def read_row(pieces, height, recognise, thresholds):
     """Join, cut or leave out the pieces of a row, a list from the left to the right.
 
-    height: of a digit, in pixels. recognise: function from images (n, 28, 28) uint8 to
-    probabilities (n, 10). thresholds: those of config.py. Returns a list of pairs from the left to
-    the right: a piece, and whether it is a digit.
+    height: of a digit, in pixels. recognise, thresholds: see `recognise_page`. Returns a list of
+    pairs from the left to the right: a piece, and whether it is a digit.
     """
     groups = {}  # by the numbers of the first piece and of the one after the last
     for start, stop in itertools.combinations(range(len(pieces) + 1), 2):
@@ -57,7 +55,7 @@ def read_row(pieces, height, recognise, thresholds):
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
     for (start, stop), group in groups.items():
         ways = [(thresholds.left_out_below, [(group, False)])]
-        if is_large_enough(group, height):
+        if group.height >= height * (LOWEST_ONE if group.digit == 1 else LOWEST_DIGIT):
             ways.append((group.probability, [(group, True)]))
         if group.probability < thresholds.doubtful_below:
             product, parts = cut(group, height, recognise)
@@ -67,11 +65,6 @@ def read_row(pieces, height, recognise, thresholds):
             if probability >= thresholds.left_out_below and score > best[stop][0]:
                 best[stop] = score, best[start][1] + found
     return best[-1][1]
-
-
-def is_large_enough(piece, height):
-    """Whether a piece is no comma, dash or dot."""
-    return piece.height >= height * (LOWEST_ONE if piece.digit == 1 else LOWEST_DIGIT)
 
 
 def may_be_one(pieces, height):
@@ -85,16 +78,10 @@ def may_be_one(pieces, height):
 
 
 def cut(piece, height, recognise):
-    """Cut a piece into two or more digits: their probability, and a list of these.
-
-    height: of a digit. The probabilities of a part are multiplied by those of the other parts,
-    since it is a digit only if these are.
-    """
-    width = piece.box[3] - piece.box[2]
-    if not NARROWEST_CUT * height <= width <= WIDEST_CUT * height:
+    """Cut a piece into two or more digits: their probability, and a list of these."""
+    if not NARROWEST_CUT * height <= piece.width <= WIDEST_CUT * height:
         return 0, []
-    scale = max(1, height / CUT_HEIGHT)
-    ink = piece.ink
+    scale, ink = max(1, height / CUT_HEIGHT), piece.ink
     if scale > 1:
         ink = resize(ink, [max(1, round(side / scale)) for side in ink.shape])
         ink = np.clip(ink / np.percentile(ink[ink > 0.1], 90), 0, 1)
@@ -124,9 +111,9 @@ def cut(piece, height, recognise):
         best.append(max(ways, default=(0, []), key=lambda way: way[0]))
     product, found = best[last]
     product *= TOUCHING ** (len(found) - 1)
-    if {part.digit for part in found} == {1}:
-        return 0, []  # 1s that seem to touch are an H or M
-    for part in found:
+    if sum(part.digit == 1 for part in found) > len(found) / 2:
+        return 0, []  # 1s that seem to touch are an H or M, or a scribble
+    for part in found:  # it is a digit only if the others are
         part.probabilities = part.probabilities * product / part.probability
     return product, found
 
@@ -134,8 +121,7 @@ def cut(piece, height, recognise):
 def cheapest_lines(ink, digit_height):
     """Lines from the top to the bottom of ink (height, width) that cross little of it.
 
-    Returns their columns, (n, height), from the left edge to the right one. Halfway down they are
-    PLACE_DISTANCE apart; at each place it is the cheapest of several slants.
+    Returns their columns, (n, height), evenly spaced halfway down, from edge to edge.
     """
     height, width = ink.shape
     number = max(2, round(width / digit_height / PLACE_DISTANCE))

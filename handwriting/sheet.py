@@ -1,8 +1,4 @@
-"""From a grey picture to ink: sheets of paper in it, and what is written on them.
-
-find_sheets     picture  ->  the whole of it, and each sheet of paper, without what lies around it
-find_ink        picture  ->  how much ink each pixel holds, without light and shadow
-"""
+"""From a grey picture to ink: sheets of paper in it, and what is written on them."""
 
 from dataclasses import dataclass
 
@@ -30,10 +26,7 @@ class Sheet:
     paper: np.ndarray
 
     def cut_out(self, picture):
-        """The part of a grey picture around the sheet, where all else is painted over as paper.
-
-        Returns it, (height, width) float32, and its place (top, left).
-        """
+        """The part of a grey picture around the sheet, all else painted over, and its top, left."""
         if self.mask.all():
             return picture, (0, 0)
         y, x = (np.flatnonzero(self.mask.any(axis)) for axis in (1, 0))
@@ -46,10 +39,7 @@ class Sheet:
 
 
 def find_sheets(picture):
-    """Find what in a grey picture (height, width) may be the sheet of paper: a list of Sheets.
-
-    These are all of the picture, and each large smooth region in it.
-    """
+    """All of a grey picture (height, width), and each large smooth region in it: Sheets."""
     factor = max(1, max(picture.shape) / SKETCH_SIZE)
     sketch = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
     sketch = ndimage.median_filter(sketch, 7)

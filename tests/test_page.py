@@ -1,5 +1,7 @@
 """Pages made of MNIST's training images must be read as the network reads the images."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from pages import READING, answer, as_image, page, page_of, predict, save
@@ -164,11 +166,11 @@ def test_small_digits_on_a_large_picture(clear, read, tmp_path):
     assert found.text == "364" and found.picture.shape == picture.shape
 
 
-def test_a_doubtful_digit_has_a_question_mark():
-    probabilities = np.full((2, 10), 0.01)
-    probabilities[[0, 1], [3, 8]] = 0.91, 0.69
-    assert reader.digit_texts(probabilities, 0.7) == ["3", "8?"]
-    assert reader.digit_texts(probabilities, 0) == ["3", "8"]
+def test_a_doubtful_digit_has_a_question_mark(clear, read, tmp_path):
+    path = save(tmp_path / "p.png", page(clear[[3, 8]]))
+    for doubtful_below, text in ((0, "38"), (1.01, "3?8?")):
+        thresholds = SimpleNamespace(**vars(READING) | {"doubtful_below": doubtful_below})
+        assert reader.recognise_page(path, read, thresholds).text == text
 
 
 def test_more_than_100_blobs(clear, capsys, tmp_path):

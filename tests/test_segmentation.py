@@ -38,7 +38,7 @@ def test_a_small_0_is_no_comma(clear, read):
 
 def test_pieces_are_left_out_and_joined_only_if_they_are_close(clear, read):
     picture = page(clear[[5, 6]])
-    picture[112:120, 140:148] = 0.15  # a dot between them
+    picture[110:120, 149:159] = 0.15  # a dot between them
     assert answer(picture, read) == "5 6"
 
 
