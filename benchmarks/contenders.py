@@ -68,7 +68,7 @@ class Contender:
 
     def check(self):
         """Train on a few images; return the change of the parameters as a list."""
-        before, images = self.parameters(), min(CHECK_IMAGES, len(self.X))
+        before, images = self.parameters(), min(CHECK_IMAGES, len(self.labels))
         list(self.epochs(range(1), images))
         return (self.parameters() - before).tolist()
 
@@ -87,7 +87,7 @@ class Contender:
         epochs = range(self.trained, self.trained + number)
         self.trained += number
         times = [time.perf_counter()]
-        times += [time.perf_counter() for _ in self.epochs(epochs, len(self.X))]
+        times += [time.perf_counter() for _ in self.epochs(epochs, len(self.labels))]
         return np.diff(times).tolist()
 
     def reach(self, target):
@@ -95,7 +95,7 @@ class Contender:
         _, _, images, labels = load_mnist()
         X = preprocess(images, self.settings.deskew)
         start = time.perf_counter()
-        for epoch, _ in enumerate(self.epochs(range(MOST_EPOCHS), len(self.X)), start=1):
+        for epoch, _ in enumerate(self.epochs(range(MOST_EPOCHS), len(self.labels)), start=1):
             if self.accuracy(X, labels) >= target:
                 return time.perf_counter() - start, epoch
         raise ValueError(f"{target:.1%} not reached in {MOST_EPOCHS} epochs")
