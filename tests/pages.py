@@ -12,7 +12,7 @@ from handwriting.page import recognise_page
 from main import main
 from settings import load_config
 
-READING = load_config()[1]
+THRESHOLDS = load_config()[1]
 
 
 def page(images, scale=4, margin=30, paper=0.9, ink=0.15):
@@ -38,7 +38,7 @@ def page_of(picture, read):
     """What is read in a grey picture (height, width): a Page."""
     file = io.BytesIO()
     as_image(picture).save(file, "PNG")
-    return recognise_page(file, read, READING)
+    return recognise_page(file, read, THRESHOLDS)
 
 
 def answer(picture, read):
@@ -46,7 +46,7 @@ def answer(picture, read):
 
 
 def answer_to_file(path, read):
-    return recognise_page(path, read, READING).text
+    return recognise_page(path, read, THRESHOLDS).text
 
 
 def predict(capsys, folder, *paths):

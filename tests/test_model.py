@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from model import CLASSES, EVALUATION_BATCH, INPUTS, MultilayerPerceptron
+from utils import log_softmax, softmax
 
 
 def loss_gradient(network, X, labels, l2):
@@ -94,3 +95,13 @@ def test_evaluation_of_many_images_by_a_wide_network_takes_little_memory(make_ne
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5000 * 4096 * 4  # the bytes of one hidden layer of all images
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_of_huge_logits(dtype):
+    Z = np.array([[1e4, -1e4, 0], [-1e4, -1e4, -1e4], [1e4, 1e4, -1e4]], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        log_P, P = log_softmax(Z), softmax(Z)
+    assert P.dtype == dtype
+    np.testing.assert_allclose(P, [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3], [0.5, 0.5, 0]], rtol=1e-6)
+    np.testing.assert_allclose(log_P[0], [0, -2e4, -1e4])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pages import READING, answer, answer_to_file, as_image, page, predict, save
+from pages import THRESHOLDS, answer, answer_to_file, as_image, page, predict, save
 from PIL import Image
 from scipy import ndimage
 
@@ -45,7 +45,7 @@ def picture_files(picture):
 def test_every_mode_and_format(clear, read, tmp_path):
     for name, image, options in picture_files(page(clear[[3, 1, 4]])):
         image.save(tmp_path / name, **options)
-        found = recognise_page(tmp_path / name, read, READING)
+        found = recognise_page(tmp_path / name, read, THRESHOLDS)
         assert found.picture.shape == (172, 396) and found.picture.dtype == np.float32, name
         assert found.picture.min() >= 0 and found.picture.max() <= 1
         assert found.text == "314", name

@@ -2,8 +2,7 @@
 
     python -m pytest -m long -s
 
-runs these tests, which take minutes, and prints how much was tried. The environment variable
-FUZZ_FILES changes the number of files.
+runs these tests, which take minutes, and prints how much was tried.
 """
 
 import contextlib
@@ -32,10 +31,7 @@ from settings import TRAINING
 pytestmark = pytest.mark.long
 resource = pytest.importorskip("resource", reason="processes are killed as on Unix")
 
-FILES = int(os.environ.get("FUZZ_FILES", 5000))
-KILLS = 220
-
-
+FILES, KILLS = 5000, 220
 KINDS = ("bit flips", "records", "truncation", "members", "headers", "pickles", "types and numbers")
 KINDS += ("descriptions", "compression")
 RECORD_NUMBERS = [0, 1, 8, 127, 128, 255, 2**31, 2**32 - 1]
