@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from files import UserError
 from handwriting.picture import load_picture
 from handwriting.pieces import find_pieces, off_the_line
-from handwriting.segmentation import read_row, recognise_pieces
+from handwriting.segmentation import recognise_pieces, recognise_row
 from handwriting.sheet import find_ink, find_sheets
 from model import CLASSES, SIDE
 
@@ -122,7 +122,7 @@ def page_of(picture, pieces, recognise, thresholds):
     number = sum(height / 2 <= piece.height <= TALLEST * height for piece in pieces)
     if number > MOST_DIGITS:
         raise UserError(f"{number} pieces; at most {MOST_DIGITS} digits are recognised")
-    rows = [read_row(row, height, recognise, thresholds) for row in find_rows(pieces, height)]
+    rows = [recognise_row(row, height, recognise, thresholds) for row in find_rows(pieces, height)]
     tallest = [p.height for row in rows for p, is_digit in row if is_digit and p.digit != 1]
     limit = TALLEST_ONE * max(tallest, default=np.inf)
     for row in rows:

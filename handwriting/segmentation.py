@@ -37,7 +37,7 @@ def recognise_pieces(pieces, recognise):
             piece.probabilities = probabilities
 
 
-def read_row(pieces, height, recognise, thresholds):
+def recognise_row(pieces, height, recognise, thresholds):
     """Join, cut or leave out the pieces of a row, a list from the left to the right.
 
     height: of a digit, in pixels. recognise, thresholds: see `recognise_page`. Returns a list of
