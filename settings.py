@@ -120,8 +120,9 @@ def describe_fault(error):
         line, text, reason = error.lineno, error.text, error.msg
     else:
         places = traceback.extract_tb(error.__traceback__)
-        place = [place for place in places if Path(place.filename).name == "config.py"][-1]
-        line, text, reason = place.lineno, place.line, error
+        inside = [place for place in places if Path(place.filename).name == "config.py"]
+        line, text = (inside[-1].lineno, inside[-1].line) if inside else (None, None)
+        reason = error
     if not text:
         return f"it is not text in UTF-8: {reason}"
     return f"line {line}: {text.strip()}: {reason}"
