@@ -139,9 +139,7 @@ def run_as_program(main):
         warnings.simplefilter("ignore")  # libraries warn of what a user can't change
         try:
             status = main()
-            print(
-                end="", flush=True
-            )  # here, since a failure at exit would print Python's own message
+            print(end="", flush=True)  # a failure at exit would print Python's own message
             return status
         except KeyboardInterrupt:
             line, status = "interrupted", 128 + received

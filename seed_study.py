@@ -1,6 +1,7 @@
 """A study of the seed: networks that differ in nothing else, trained in parallel."""
 
 import signal
+from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,7 +26,7 @@ def seed_study(training, held_out, settings, number_of_seeds):
     parallel = joblib.Parallel(n_jobs=-1, return_as="generator_unordered", max_nbytes=None)
     arrays = (*training, *held_out)  # as single arguments, Dask sends them to a worker only once
     tasks = (joblib.delayed(train_with_seed)(*arrays, settings, seed) for seed in seeds)
-    finished, failures = {}, {}  # by seed
+    accuracies, failures, first = {}, {}, None  # by seed; of the lowest seed finished
     try:
         # The workers inherit this: signals are for this process to handle.
         with signals_to(signal.SIG_IGN):
@@ -35,24 +36,25 @@ def seed_study(training, held_out, settings, number_of_seeds):
                 if failure:
                     failures[seed] = failure
                     continue
-                finished[seed] = trained
-                yield finished[min(finished)]
-                accuracy = f"accuracy {trained[1]['held_out_accuracy'][-1]:.2%}"
-                line = f"seed {seed}: {held_out_name(settings)} {accuracy}"
+                accuracies[seed] = trained[1]["held_out_accuracy"][-1]
+                if seed == min(accuracies):
+                    first = trained
+                yield first
+                line = f"seed {seed}: {held_out_name(settings)} accuracy {accuracies[seed]:.2%}"
                 if bar:
                     bar.write(line)  # above the bar
                     bar.update()
                 else:
                     print(line, flush=True)
     except TerminatedWorkerError:  # joblib can't tell which one was killed
-        for seed in {*seeds} - {*finished, *failures}:
+        for seed in {*seeds} - {*accuracies, *failures}:
             failures[seed] = "a process was killed, often for lack of memory"
     finally:
-        accuracies = [history["held_out_accuracy"][-1] for _, history, _, _ in finished.values()]
         if len(accuracies) > 1:
+            values = [*accuracies.values()]
             print(
-                f"{len(accuracies)} seeds: mean accuracy {np.mean(accuracies):.3%}, "
-                f"standard deviation {np.std(accuracies, ddof=1):.3%}"
+                f"{len(values)} seeds: mean accuracy {np.mean(values):.3%}, "
+                f"standard deviation {np.std(values, ddof=1):.3%}"
             )
     if failures:
         reasons = " and ".join({*failures.values()})
@@ -64,7 +66,8 @@ def train_with_seed(images, labels, held_out_images, held_out_labels, settings, 
     settings = SimpleNamespace(**vars(settings) | {"seed": seed})
     held_out = held_out_images, held_out_labels
     try:
-        *_, trained = train((images, labels), held_out, settings, show_progress=False)
+        epochs = train((images, labels), held_out, settings, show_progress=False)
+        trained = deque(epochs, maxlen=1).pop()  # all of them would fill the memory
     except UserError as error:
         return seed, None, str(error)
     return seed, trained, None
