@@ -14,10 +14,13 @@ import pytest
 from hypothesis import strategies as st
 
 os.environ["MPLBACKEND"] = "Agg"  # no windows, here and in the programs the tests start
+os.environ.pop("DISPLAY", None)
+os.environ.pop("WAYLAND_DISPLAY", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 from data_preprocessing import load_mnist, preprocess
 from files import PROJECT
+from handwriting import beyond_mnist
 from model import CLASSES, INPUTS, MultilayerPerceptron
 from save_load import HISTORY, load_model
 from settings import MOST_HIDDEN_LAYERS
@@ -143,3 +146,10 @@ def make_network():
 def few(mnist):
     """The first 500 training images and their labels."""
     return mnist[0][:500], mnist[1][:500]
+
+
+@pytest.fixture
+def few_of_each(monkeypatch):
+    """Only 20 images of each kind that training beyond MNIST adds."""
+    kinds = {make: (20, share) for make, (_, share) in beyond_mnist.KINDS.items()}
+    monkeypatch.setattr(beyond_mnist, "KINDS", kinds)

@@ -8,6 +8,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from benchmarks import spoil
+from benchmarks.writer import enlarged
 from handwriting.page import recognise_page
 from main import main
 from settings import load_config
@@ -15,12 +17,9 @@ from settings import load_config
 THRESHOLDS = load_config()[1]
 
 
-def page(images, scale=4, margin=30, paper=0.9, ink=0.15):
-    """A picture (height, width) float64 of images (n, 28, 28), enlarged, in a row."""
-    row = np.hstack(images)
-    size = (scale * row.shape[1], scale * row.shape[0])
-    row = np.asarray(Image.fromarray(row).resize(size, Image.Resampling.BICUBIC)) / 255
-    return paper + (ink - paper) * np.pad(row, margin)
+def page(images, scale=4, **options):
+    """A picture (height, width) of images (n, 28, 28), enlarged, in a row: see spoil.page."""
+    return spoil.page(enlarged(np.hstack(images) / 255, scale), **options)
 
 
 def as_image(picture):

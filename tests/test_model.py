@@ -8,12 +8,6 @@ from model import CLASSES, EVALUATION_BATCH, INPUTS, MultilayerPerceptron
 from utils import log_softmax, softmax
 
 
-def loss_gradient(network, X, labels, l2):
-    """The gradient of the loss, as backpropagation computes it."""
-    network.backward(X, np.eye(CLASSES)[labels], l2)
-    return network.gradient.copy()
-
-
 def test_784_128_10_has_101770_parameters():
     assert MultilayerPerceptron((128,)).parameters.size == 101_770
 
@@ -42,14 +36,16 @@ def test_he_initialisation():
 
 @pytest.mark.parametrize("hidden_layers", [(), (7,), (6, 5)])
 def test_gradient_against_central_differences(make_network, batch, hidden_layers):
-    network, step, numeric = make_network(hidden_layers, np.float64), 1e-5, []
+    (X, labels), step, numeric = batch, 1e-5, []
+    network = make_network(hidden_layers, np.float64)
     for index, value in enumerate(network.parameters):
         losses = []
         for network.parameters[index] in (value + step, value - step):
-            losses.append(network.evaluate(*batch, l2=0.1)[0])
+            losses.append(network.evaluate(X, labels, l2=0.1)[0])
         network.parameters[index] = value
         numeric.append((losses[0] - losses[1]) / (2 * step))
-    np.testing.assert_allclose(loss_gradient(network, *batch, 0.1), numeric, rtol=1e-6, atol=1e-9)
+    network.backward(X, np.eye(CLASSES)[labels], l2=0.1)
+    np.testing.assert_allclose(network.gradient, numeric, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("hidden_layers", [(128,), (50, 30)])
@@ -66,8 +62,8 @@ def test_probabilities_loss_and_gradient_against_tensorflow(make_network, batch,
         cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         loss = tf.reduce_mean(cross_entropy) + 0.05 * sum(tf.reduce_sum(W**2) for W in weights)
     expected = np.concatenate([d.numpy().ravel() for d in tape.gradient(loss, weights + biases)])
-    gradient = loss_gradient(network, X, labels, l2=0.1)
-    np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-14)
+    network.backward(X, np.eye(CLASSES)[labels], l2=0.1)
+    np.testing.assert_allclose(network.gradient, expected, rtol=1e-9, atol=1e-14)
     assert network.evaluate(X, labels, l2=0.1)[0] == pytest.approx(float(loss), rel=1e-12)
     np.testing.assert_allclose(network.predict_proba(X), tf.nn.softmax(logits), rtol=1e-9)
 

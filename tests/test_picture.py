@@ -69,10 +69,6 @@ def pencil(page, random):
     return 0.9 - 0.3 * (0.9 - page) + random.normal(0, 0.015, page.shape)
 
 
-def half_wiped(page, random):
-    return np.where(np.arange(page.shape[1]) < page.shape[1] / 2, page, 0.5 + 0.5 * page)
-
-
 def blurred(page, random):
     return ndimage.gaussian_filter(page, 6)
 
@@ -83,7 +79,7 @@ def squared(page, random):
     return np.where(is_line, 0.5 * page, page)
 
 
-SPOIL = [darkened, jpeg, noisy, shadow, specks, table, tilted, pencil, half_wiped, blurred, squared]
+SPOIL = [darkened, jpeg, noisy, shadow, specks, table, tilted, pencil, blurred, squared]
 
 
 @pytest.mark.parametrize("spoil", SPOIL)
@@ -111,7 +107,7 @@ def test_spoiled_pages_are_read_and_show_no_digit_if_blank(clear, read, spoil):
     ],
 )
 def test_coloured_pens(clear, read, tmp_path, paper, pen):
-    ink = page(clear[[3, 8]], paper=0, ink=1)[..., None]
+    ink = page(clear[[3, 8]], paper=0, pen=1)[..., None]
     path = save(tmp_path / "p.png", paper + np.subtract(pen, paper) * ink)
     assert answer_to_file(path, read) == "38"
 

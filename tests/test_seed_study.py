@@ -28,10 +28,9 @@ TRAIN_WITH_SEED = study.train_with_seed
 
 
 def diverge(*arguments):
-    *_, seed = arguments
-    return (
-        (seed, None, "the loss is no longer finite") if seed == 0 else TRAIN_WITH_SEED(*arguments)
-    )
+    if arguments[-1] == 0:
+        return 0, None, "the loss is no longer finite"
+    return TRAIN_WITH_SEED(*arguments)
 
 
 def die(*arguments):
