@@ -2,7 +2,7 @@
 
 # Training
 alpha = 0.01  # learning rate
-number_of_epochs = 100  # passes over the training images
+number_of_epochs = 200  # passes over the training images
 batch_size = 32  # images per gradient step
 hidden_layers = (128,)  # neurons in each hidden layer
 l2 = 0.00001  # strength of the L2 penalty on the weights
