@@ -13,7 +13,7 @@ import numpy as np
 
 from model import INPUTS, SIDE
 
-WARPS = 200  # distortions per epoch, each applied to a group of images
+WARPS = 200  # distortions per epoch; each serves a group of images, which is fast
 
 # Limits of rotation (radians), scaling and slant (fractions) and shift (pixels).
 ROTATION, SCALE, SLANT, SHIFT = 0.12, 0.1, 0.1, 0.8

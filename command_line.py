@@ -42,7 +42,7 @@ def parse_command_line(train_model, arguments=None):
         names = ", ".join(map(option_name, training_only))
         if options.resume:
             parser.error(f"{names}: an interrupted training resumes with its own settings")
-        parser.error(f"{names}: only for training, so add --train-model")
+        parser.error(f"{names}: only for training, with --train-model")
     if options.model and (options.train_model or options.resume):
         name = options.model.name
         if not name.endswith(".npz") or name.endswith(".partial.npz"):

@@ -166,7 +166,7 @@ def deskewed(images):
     n = len(images)
     position = np.arange(SIDE, dtype=np.float32)
     row_ink, column_ink = images.sum(axis=2), images.sum(axis=1)
-    ink = np.maximum(row_ink.sum(axis=1), 1)
+    ink = np.maximum(row_ink.sum(axis=1), 1)  # at least a pixel, in blank images, too
     row, column = row_ink @ position / ink, column_ink @ position / ink  # centre of mass
     r, c = position - row[:, None], position - column[:, None]
     r_r = np.maximum((row_ink * r**2).sum(axis=1) / ink, 1)
@@ -188,8 +188,8 @@ def deskewed(images):
     padded = np.zeros((n, SIDE, width), np.float32)
     weights = np.maximum(1 - np.abs(from_row[:, :, None] - position), 0)
     np.matmul(weights, images, out=padded[:, :, 1:-2])
-    from_column = np.clip(from_column + 1, 0, SIDE + 1)
-    left = np.floor(from_column)
-    right_share = from_column - left
+    padded_column = np.clip(from_column + 1, 0, SIDE + 1)
+    left = np.floor(padded_column)
+    right_share = padded_column - left
     left = left.astype(np.intp) + width * np.arange(n * SIDE).reshape(n, SIDE, 1)
     return (1 - right_share) * padded.take(left) + right_share * padded.take(left + 1)

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, and errors the user can fix."""
+"""Files that are written completely or not at all, signals, and errors the user can fix."""
 
 import contextlib
 import os

@@ -80,10 +80,10 @@ def main(arguments=None):
         plots.show_figures(figures)
 
 
-def train_and_save(training, held_out, settings, options):
+def train_and_save(training, test, settings, options):
     """Train as the options say and save the network; return it, its history and its settings.
 
-    training, held_out: images and labels of the training and the test digits.
+    training, test: images and labels, (n, 28, 28) uint8 and (n,), of MNIST.
     """
     path, resumed = options.model or DEFAULT_MODEL, None
     if options.resume:
@@ -94,8 +94,10 @@ def train_and_save(training, held_out, settings, options):
     check_savable(path)  # before the work
 
     # Hold out validation images: the network is not trained on them but evaluated after each epoch.
+    held_out = test
     if size := settings.validation_size:
-        training, held_out = zip(*((array[:-size], array[-size:]) for array in training))
+        held_out = [array[-size:] for array in training]
+        training = [array[:-size] for array in training]
 
     # Add digits in other styles, and non-digits.
     if settings.beyond_mnist:

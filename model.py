@@ -13,7 +13,8 @@ number of rows. With one hidden layer the network computes
                 dW_1 = X.T @ dZ_1 + l2 * W_1
                 db_1 = dZ_1.sum(0)
 
-where dW is the derivative of the loss with respect to W. Every further hidden layer repeats the
+where Z_1 and Z_2 are the arguments of relu and softmax, and dW is the derivative of the loss with
+respect to W. Every further hidden layer repeats the
 lines of the first.
 """
 
@@ -41,6 +42,7 @@ class MultilayerPerceptron:
     weights: the matrices W_1, W_2, ..., each (inputs, outputs); views into `parameters`.
     biases: the vectors b_1, b_2, ..., each (outputs,); views into `parameters`.
     gradient, weight_gradients, bias_gradients: the same for the gradient that `backward` computes.
+    layer_sizes: the numbers of inputs, of neurons in each hidden layer, and of outputs.
     """
 
     def __init__(self, hidden_layers, dtype=np.float32):

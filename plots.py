@@ -123,7 +123,7 @@ def add_frame(axes, top, bottom, left, right, **style):
 
 
 def mosaic(images, columns, gap):
-    """Tile images (n, height, width) into one picture, `gap` pixels of 0 between them."""
+    """Tile images (n, height, width) into one picture, each followed by `gap` pixels of 0."""
     n, height, width = images.shape
     rows = max(1, -(-n // columns))
     tiles = np.zeros((rows * columns, height + gap, width + gap), images.dtype)

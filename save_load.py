@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import secrets
 import sys
 import tempfile
 import zipfile
@@ -16,6 +17,7 @@ from model import MultilayerPerceptron
 from settings import TRAINING, check_settings
 
 FORMAT_VERSION = 4  # raise it when the network's input changes
+# what `train` measures after each epoch, in this order
 HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
 PARTIAL, PREVIOUS = ".partial.npz", ".previous.npz"  # of interrupted and of replaced networks
 MOST_DIRECTORY_BYTES = 20_000  # of an archive; the deepest network needs 2,200
@@ -52,7 +54,7 @@ def save_training(model, training, resumed=None):
         try:
             save_model(path, *training, previous)
         except UserError as error:
-            rescue = Path(tempfile.mkdtemp(), path.name)
+            rescue = Path(tempfile.gettempdir(), f"{secrets.token_hex(4)}-{path.name}")
             save_model(rescue, *training)
             raise UserError(f"{error}; the network is saved in {rescue}") from error
         if velocity is None and previous and resumed:
@@ -110,11 +112,11 @@ def load_model(path):
 
 
 def check_archive(file):
-    """Raise ValueError unless the arrays of this .npz file are no larger than the file."""
+    """Raise ValueError unless this is a complete .npz file of few arrays, not compressed."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 42))
     end = file.read(42)  # for large archives, a pointer of 20 bytes stands before the last 22 bytes
-    directory_size = int.from_bytes(end[-10:-6], "little")
+    directory_size = int.from_bytes(end[-10:-6], "little")  # a field of the end record
     if not end[-22:].startswith(b"PK\5\6") or end.startswith(b"PK\6\7"):
         raise ValueError("it is not a complete .npz file")
     if directory_size > MOST_DIRECTORY_BYTES:
@@ -128,7 +130,7 @@ def check_archive(file):
 
 
 def parse_model(file):
-    """Network, history, settings and velocity from an open file; ValueError if it isn't a model."""
+    """Network, history, settings and velocity from an open file; raises if it isn't a model."""
     file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
         arrays = dict(archive)
@@ -136,7 +138,7 @@ def parse_model(file):
         raise ValueError("it has no description of a network")
     settings = parse_settings(str(arrays.pop("description")))
     network = MultilayerPerceptron(settings.hidden_layers)
-    epochs = arrays["training_loss"].size
+    epochs = np.size(arrays.get(HISTORY[0]))
     expected = named_parameters(network) | dict.fromkeys(HISTORY, np.empty(epochs))
     if epochs < settings.number_of_epochs:
         expected["velocity"] = network.gradient
@@ -158,7 +160,7 @@ def parse_model(file):
 
 
 def parse_settings(text):
-    """The training settings in a description, checked, as a namespace; ValueError if none."""
+    """The training settings in a description, checked, as a namespace; an exception if wrong."""
     description = json.loads(text)
     if not isinstance(description, dict) or description.keys() != {"format_version", "settings"}:
         raise ValueError("its description is not that of a network")

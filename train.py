@@ -54,7 +54,7 @@ def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
             network.gradient *= alpha
             velocity += network.gradient
             network.parameters -= velocity
-            if step % 100 == 0:  # those of dead neurons decay to subnormals, which are slow
+            if step % 100 == 0:  # without L2, dead neurons' decay to subnormals, which are slow
                 velocity[np.abs(velocity) < 1e-30] = 0
         cross_entropy, accuracy = score(log_P, labels[order])
         yield cross_entropy + network.penalty(settings.l2), accuracy
@@ -80,8 +80,8 @@ def train(training, held_out, settings, resume_from=None, show_progress=True):
     training, held_out: (images, labels), images (n, 28, 28) uint8 and labels (n,) integers. The
         network is evaluated on the held-out images after every epoch and never trained on them.
     settings: a namespace of the training settings.
-    resume_from: what was yielded last, of an interrupted training with the same settings. The
-        result is then the same, bit for bit, as that of an uninterrupted training.
+    resume_from: what was yielded last, of an interrupted training with the same settings; it is
+        changed in place. The result is the same, bit for bit, as that of an uninterrupted training.
     show_progress: show a progress bar on a terminal, print a line per epoch elsewhere.
 
     Yields, after each epoch, what `save_model` saves: the network, its history, the settings, and

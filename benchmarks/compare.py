@@ -47,7 +47,6 @@ PLAIN = {
     "jax": "JAX, `jit` of `lax.scan`",
     "matrix_products": "the matrix products alone",
 }
-IN_README = {name: PLAIN[name] for name in ("ours", "textbook", "keras", "pytorch", "jax")}
 DISTORTED = {
     "ours_distorted": "this project",
     "pytorch_distorted": "PyTorch, eager",
@@ -244,7 +243,6 @@ def print_tables(results):
     print(f"Python {machine['python']}, {versions}")
     print(f"threads: {results['threads']}")
     for heading, titles in (
-        ("one epoch of", IN_README),
         ("one epoch of", PLAIN),
         ("one epoch with distortions of", DISTORTED),
     ):

@@ -14,7 +14,7 @@ from handwriting.normalise import normalise
 from plots import plt
 from utils import softmax
 
-SIDE = 560  # pixels of the square to draw in
+PAPER_SIDE = 560  # pixels of the square to draw in
 PEN = 20  # radius of the pen in pixels, such that strokes come out as thick as MNIST's
 TOOLKITS = ("gtk", "macosx", "qt", "tk", "wx")  # of matplotlib's backends that open windows
 HINT = "c  clear      u  undo      s  save      q  quit"
@@ -72,20 +72,20 @@ def prepare_page(window):
 class DrawingWindow:
     """The window: the figure, with a pen that draws on its paper.
 
-    ink: the drawing, SIDE x SIDE pixels from 0 (paper) to 255 (ink). layers, probabilities: its
+    ink: the drawing, a square of pixels from 0 (paper) to 255 (ink). layers, probabilities: its
     forward pass, a list of layers (1, n), and (10,); all 0 while nothing is drawn.
     """
 
     def __init__(self, network, deskew, left_out_below, folder):
         self.network, self.deskew = network, deskew
         self.left_out_below, self.folder = left_out_below, folder
-        self.ink = Image.new("L", (SIDE, SIDE))
+        self.ink = Image.new("L", (PAPER_SIDE, PAPER_SIDE))
         self.before = []  # the drawing before each stroke
         self.pen_at = None  # where the pen touches the paper
         self.stale = []  # panels that don't show its answer yet
         with plt.rc_context({"toolbar": "None"}):  # its pan and zoom would take the mouse away
             note = "28 x 28 pixels" + ",\nstraightened" * deskew
-            self.picture = ReadingFigure(network, SIDE, note)
+            self.picture = ReadingFigure(network, PAPER_SIDE, note)
         self.figure, self.paper = self.picture.figure, self.picture.paper
         self.close = lambda: plt.close(self.figure)
         self.canvas = self.figure.canvas
@@ -136,7 +136,7 @@ class DrawingWindow:
             return self.close()
         if event.key == "c":
             self.before.append(self.ink)
-            self.ink = Image.new("L", (SIDE, SIDE))
+            self.ink = Image.new("L", (PAPER_SIDE, PAPER_SIDE))
         elif event.key in ("u", "ctrl+z") and self.before:
             self.ink = self.before.pop()
         else:
@@ -178,7 +178,7 @@ class DrawingWindow:
         self.picture.show(self.layers, self.probabilities, title, digit)
 
     def soft_ink(self):
-        """The drawing with soft edges, (SIDE / 2, SIDE / 2) float32 from 0 (paper) to 1 (ink)."""
+        """The drawing, half as large, with soft edges: float32 from 0 (paper) to 1 (ink)."""
         return np.asarray(self.ink.reduce(2), np.float32) / 255
 
     def draw_line(self, start, end):

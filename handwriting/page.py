@@ -1,4 +1,4 @@
-"""From digits to the answer: rows, reading order, punctuation."""
+"""From a file to the answer: the best sheet, rows, reading order, punctuation."""
 
 import itertools
 import re
@@ -46,7 +46,7 @@ class Page:
     picture: (height, width) float32 from 0 (black) to 1. boxes: (n, 4) integers: top, bottom, left,
     right in the picture. images: (n, 28, 28) uint8, as MNIST's. probabilities: (n, 10). texts: each
     digit, with a ? if in doubt. text: the answer, with spaces between rows and for marks, and _ for
-    what is lost. left_out: the boxes (m, 4) of these. pages: how many pages the file has.
+    what is lost. left_out: the boxes (m, 4) of what is no digit. pages: of the file, a number.
     """
 
     picture: np.ndarray
@@ -206,7 +206,7 @@ def rows_of(boxes, height):
     top, bottom = boxes.T[:2, :, None]
     y, x, heights = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
     is_tall = heights >= height / 2
-    # a digit's row goes on with the nearest one on the right that is about as high
+    # a digit's row goes on with the nearest one on the right at about its level
     overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
     step = np.min([abs(place - place.T) for place in (top, y, bottom)], axis=0)
     is_next = is_tall.T & (overlap >= LEAST_OVERLAP * np.minimum(heights, heights.T))

@@ -77,9 +77,9 @@ def decode(path, size):
     mode = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel, or real numbers
         mode = "F"
-    if image.mode != mode:  # else it would be copied: 350 MB at most
+    if image.mode != mode:  # convert would copy it anyway, up to 350 MB
         image = image.convert(mode)
-    if mode == "RGBA":  # reduced with colours times opacity, as reduce does with one copy more
+    if mode == "RGBA":  # reduce would convert it and back itself, with one copy more
         image = image.convert("RGBa")
     image = image.reduce(max(1, round(max(image.size) / size)))
     if mode == "RGBA":

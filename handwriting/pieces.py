@@ -10,7 +10,7 @@ from handwriting.sheet import FAINTEST_INK, paper_of
 MOST_PIECES = 1000  # the largest ones
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
-STRIP = 4  # length of a strip at the border, at least, in widths: of the table's edge or a shadow
+STRIP = 4  # length of a strip at the border, such as a shadow or a table, at least, in widths
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
 # in heights of a digit:
@@ -24,7 +24,8 @@ class Piece:
     """A connected piece of ink, several of them or a part of one; what the network makes of it.
 
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
-    paper and 1 within strokes, from corner (2,) on. image: (28, 28) uint8. probabilities: (10,).
+    paper and 1 within strokes, from corner (2,) on. image: (28, 28) uint8. probabilities: (10,),
+    less than 1 in sum if the piece was cut off another one.
     """
 
     box: np.ndarray
@@ -53,7 +54,7 @@ class Piece:
 def find_pieces(ink, corner):
     """The Pieces of ink (height, width) at a corner (2,) of the picture that may be digits."""
     ink, side = without_frames(ink), max(ink.shape)
-    for axis in (0, 1):  # ruled and squared paper
+    for axis in (0, 1):  # ruled and squared paper; sizes are shares of the page
         ink = without_lines(ink, axis, side // 6 + 1, side // 150, side // 200 + 2, least=3)
     pieces = cut_out(ink, ink > faintest_ink(ink), corner)
     boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4) - np.repeat(corner, 2)

@@ -57,7 +57,7 @@ def expand(paths):
     for pattern in paths:
         matches = [] if os.path.lexists(pattern) else sorted(glob(pattern))
         for path in matches or [pattern]:
-            inside = sorted(glob(os.path.join(escape(path), "*")))
+            inside = sorted(glob(os.path.join(escape(path), "*"))) if path else []
             files += [p for p in inside if Path(p).suffix.lower() in suffixes] or [path]
     return files
 

@@ -99,7 +99,7 @@ def cut(piece, height, recognise):
             if (part > 0.5).any() and np.ptp(box_of(part)[:2]) > LOWEST_PART * height:
                 box = box_of(part) + np.array([0, 0, sides.start, sides.start])
                 box = np.rint(scale * box).astype(int) + np.repeat(piece.corner, 2)
-                parts[left, right] = Piece(box, part, piece.corner)
+                parts[left, right] = Piece(box, part, corner=None)  # which nobody needs
     recognise_pieces(list(parts.values()), recognise)
     best = [(1, [])]  # the probability of the most probable parts up to each line, and these
     for right in range(1, last + 1):

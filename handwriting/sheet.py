@@ -45,14 +45,14 @@ def find_sheets(picture):
     sketch = ndimage.median_filter(sketch, 7)
     labels, _ = ndimage.label(ndimage.gaussian_gradient_magnitude(sketch, 1) < SMOOTH)
     sheets = [Sheet(np.ones_like(sketch, bool), sketch)]
-    for label in np.flatnonzero(np.bincount(labels.ravel())[1:] >= SMALLEST_SHEET * sketch.size):
+    for label in 1 + np.flatnonzero(np.bincount(labels.flat)[1:] >= SMALLEST_SHEET * sketch.size):
         # digits are holes, or notches at the border of the picture
-        mask = np.pad(labels == label + 1, NOTCH, "edge")
+        mask = np.pad(labels == label, NOTCH, "edge")
         mask = ndimage.binary_closing(mask, iterations=NOTCH)[NOTCH:-NOTCH, NOTCH:-NOTCH]
         mask = ndimage.binary_fill_holes(mask)
-        if not mask.all():
-            mask = ndimage.binary_erosion(mask, iterations=2, border_value=1)
-            nearest = ndimage.distance_transform_edt(~mask, None, False, True)
+        mask = ndimage.binary_erosion(mask, iterations=2, border_value=1)
+        if mask.any() and not mask.all():
+            nearest = ndimage.distance_transform_edt(~mask, None, False, True)  # indices alone
             sheets.append(Sheet(mask, sketch[tuple(nearest)]))
     return sheets
 

@@ -92,7 +92,7 @@ def test_the_usage_error_says_what_to_write(capsys, arguments, advice):
 
 @pytest.mark.parametrize("mode", [[], *OTHER_MODES])
 def test_training_options_are_refused_without_training(capsys, mode):
-    reason = "only for training, so add --train-model"
+    reason = "only for training, with --train-model"
     if "--resume" in mode:
         reason = "an interrupted training resumes with its own settings"
     for arguments in (["--seeds", "2"], *(as_options({name: DEFAULTS[name]}) for name in TRAINING)):

@@ -73,6 +73,12 @@ def test_a_sheet_on_a_desk(clear, read, desk):
     assert (found.boxes[:, 0] > 180).all() and (found.boxes[:, 2] > 210).all()
 
 
+def test_a_strip_is_no_sheet(read):
+    picture = np.full((64, 64), 0.9)
+    picture[:, 28:36] = 0.1
+    assert answer(picture, read) == ""
+
+
 def test_large_things_that_are_no_digits_change_nothing(clear, read):
     picture = np.pad(page(clear[[3, 6, 4]], scale=1, margin=20), ((300, 0), (200, 200)), "edge")
     picture[20:260, 40:280] = 0.2
