@@ -11,7 +11,7 @@ decay = True  # learning-rate schedule: warm up to alpha, then a cosine down to 
 deskew = True  # straighten the digits and bring them closer to one size
 augment = True  # train on randomly distorted copies of the images, new ones every epoch
 beyond_mnist = False  # also train on digits in other styles and on things that are no digits
-validation_size = 0  # training images held out for validation; 0: show the test images instead
+validation_size = 0  # training images held out for validation; 0: evaluate on the test images
 seed = 0  # seed of every random choice
 
 # Recognising handwriting

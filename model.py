@@ -14,8 +14,7 @@ number of rows. With one hidden layer the network computes
                 db_1 = dZ_1.sum(0)
 
 where Z_1 and Z_2 are the arguments of relu and softmax, and dW is the derivative of the loss with
-respect to W. Every further hidden layer repeats the
-lines of the first.
+respect to W. Every further hidden layer repeats the lines of the first.
 """
 
 import math

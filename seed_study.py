@@ -33,6 +33,8 @@ def seed_study(training, held_out, settings, number_of_seeds):
             results = parallel(tasks)
         with progress_bar("network", 0, number_of_seeds, show=True) as bar:
             for seed, trained, failure in results:
+                if bar:
+                    bar.update()
                 if failure:
                     failures[seed] = failure
                     continue
@@ -43,7 +45,6 @@ def seed_study(training, held_out, settings, number_of_seeds):
                 line = f"seed {seed}: {held_out_name(settings)} accuracy {accuracies[seed]:.2%}"
                 if bar:
                     bar.write(line)  # above the bar
-                    bar.update()
                 else:
                     print(line, flush=True)
     except TerminatedWorkerError:  # joblib can't tell which one was killed

@@ -36,7 +36,7 @@ VARIANTS = {
     "64 neurons": "--hidden-layers 64",
     "256 neurons": "--hidden-layers 256",
     "without momentum": "--momentum 0 --alpha 0.2",
-    "without momentum, half the learning rate": "--momentum 0 --alpha 0.1",
+    "without momentum, alpha 0.1": "--momentum 0 --alpha 0.1",
     "without the learning-rate schedule": "--no-decay",
     "without deskewing": "--no-deskew",
     "without distortions": "--no-augment",

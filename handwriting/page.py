@@ -17,12 +17,15 @@ from model import CLASSES, SIDE
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
 FULL_SIZE = 3000  # the same, at most, where the digits are small
-SMALL, CLEAR = 24, 40  # pixels; shorter digits are read again, about so many pixels high
+SMALL, CLEAR = 24, 40  # pixels; digits below SMALL are read again, about CLEAR high
 LEGIBLE = 8  # pixels; whether a lower piece is a digit cannot be seen
 MOST_DIGITS = 100
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
 SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
+LEAST_OVERLAP = 0.3  # of neighbours in a row, across it: of the height of the shorter one
+NARROWEST_LOST = 0.4  # of its own height; narrower ones are slashes and brackets
+TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
 LOWEST_LOST = 0.7  # of what may be a digit that is left out
@@ -34,9 +37,6 @@ TALLEST = 3.5  # of a digit with a long tail
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
 MARK_GAP = 0.3  # between a mark and its row
-LEAST_OVERLAP = 0.3  # of neighbours in a row, across it: of the height of the shorter one
-NARROWEST_LOST = 0.4  # of its own height; narrower ones are slashes and brackets
-TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
 
 
 @dataclass
@@ -94,7 +94,7 @@ def pieces_on(sheet, picture, recognise, thresholds):
 
 
 def sureness(pieces, doubtful_below):
-    """How many pieces are digits for sure, less those in doubt. 1s don't count: strips are many."""
+    """The number of sure digits, less those in doubt. 1s don't count: strips look like them."""
     height = digit_height(pieces, doubtful_below)
     large = [piece for piece in pieces if piece.height >= height / 2]
     return sum(p.digit != 1 if p.probability >= doubtful_below else -DOUBT for p in large)

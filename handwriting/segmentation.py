@@ -68,7 +68,7 @@ def recognise_row(pieces, height, recognise, thresholds):
 
 
 def may_be_one(pieces, height):
-    """Whether pieces are as close as those of one digit, and of two of them one is a fragment."""
+    """Whether pieces are as close as those of a digit, and of two neighbours one is a fragment."""
     top, bottom, left, right = np.array([piece.box for piece in pieces]).T[:, :, None]
     gap_x = np.maximum(left, left.T) - np.minimum(right, right.T)
     gap_y = np.maximum(top, top.T) - np.minimum(bottom, bottom.T)
