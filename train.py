@@ -54,8 +54,6 @@ def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
             network.gradient *= alpha
             velocity += network.gradient
             network.parameters -= velocity
-            if step % 100 == 0:  # without L2, those of dead neurons become subnormal, and slow
-                velocity[np.abs(velocity) < 1e-30] = 0
         cross_entropy, accuracy = score(log_P, labels[order])
         yield cross_entropy + network.penalty(settings.l2), accuracy
 

@@ -25,9 +25,9 @@ def train_fully(*arguments):
     return list(train(*arguments))[-1]
 
 
-def start_from(network, settings, velocity=0.0):
-    """The argument resume_from to begin a training with this network and velocity."""
-    velocity = np.full_like(network.parameters, velocity)
+def start_from(network, settings):
+    """The argument resume_from to begin a training with this network."""
+    velocity = np.zeros_like(network.parameters)
     return network, dict.fromkeys(HISTORY, np.empty(0)), settings, velocity
 
 
@@ -69,16 +69,6 @@ def test_training_follows_the_formulas(
     np.testing.assert_allclose(network.parameters, expected.parameters, rtol=1e-9, atol=1e-12)
     cross_entropy, penalty = sum(losses[-56:]), l2 / 2 * (expected.all_weights**2).sum()
     assert history["training_loss"][-1] == pytest.approx(cross_entropy + penalty, rel=1e-9)
-
-
-def test_velocities_of_dead_neurons_become_0_before_they_are_subnormal(make_network, settings):
-    network = make_network((3,))
-    network.weights[1][...] = 0  # no gradient reaches the neurons
-    settings.momentum, settings.batch_size = 0.9, 1
-    data = np.zeros((900, 28, 28), np.uint8), np.zeros(900, np.uint8)
-    *_, velocity = start = start_from(network, settings, 1e-20)
-    train_fully(data, data, settings, start)
-    assert not velocity[: network.weights[0].size].any() and velocity[-CLASSES:].all()
 
 
 @pytest.mark.parametrize("switch", [False, True])
