@@ -1,7 +1,8 @@
 """The network: parameters, forward pass, loss, backpropagation, prediction.
 
-X holds one image per row and Y its target, 1 for the true digit and 0 elsewhere; `batch` is the
-number of rows. With one hidden layer the network computes
+X holds one image per row and Y its target, 1 for the true digit and 0 elsewhere (for an image
+without a digit, a tenth everywhere); `batch` is the number of rows. With one hidden layer the
+network computes
 
     forward     H = relu(X @ W_1 + b_1)
                 P = softmax(H @ W_2 + b_2)

@@ -102,7 +102,7 @@ def train(training, held_out, settings, resume_from=None, show_progress=True):
     X_epochs = epoch_inputs(X, settings, epochs)
     descent = gradient_descent(network, velocity, X_epochs, training[1], settings, epochs)
     start = time.perf_counter()
-    # One BLAS thread is fastest for these small matrices (docs/speed.md).
+    # For these small matrices, more BLAS threads help little or nothing (docs/speed.md).
     # A diverging training ends with the error below, not with NumPy's warnings.
     with (
         threadpool_limits(1, user_api="blas"),
