@@ -138,7 +138,7 @@ def parse_model(file):
         raise ValueError("it has no description of a network")
     settings = parse_settings(str(arrays.pop("description")))
     network = MultilayerPerceptron(settings.hidden_layers)
-    epochs = np.size(arrays.get(HISTORY[0]))
+    epochs = np.size(arrays.get(HISTORY[0]))  # a file without it is refused below
     expected = named_parameters(network) | dict.fromkeys(HISTORY, np.empty(epochs))
     if epochs < settings.number_of_epochs:
         expected["velocity"] = network.gradient

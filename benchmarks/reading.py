@@ -36,6 +36,7 @@ from matplotlib import get_data_path
 from pages import KINDS, SHORT
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_digits
+from spoil import as_image
 from writer import Writer
 
 from data_preprocessing import load_mnist, preprocess
@@ -79,7 +80,7 @@ def make_page(kind, number, training):
 def picture_file(picture):
     """A page from 0 to 1 as the bytes of a picture file."""
     file = io.BytesIO()
-    Image.fromarray(np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)).save(file, "BMP")
+    as_image(picture).save(file, "BMP")
     return file
 
 
@@ -135,8 +136,7 @@ def draw_example(images, path):
     shade = 1 / (1 + np.exp(-(x + 0.8 * y - 1000) / 25))  # of a hand, from the lower right
     light = (1 - 0.45 * shade) * (0.7 + 0.3 * np.cos((x - 350) / 900))
     picture = picture * light[..., None] + random_generator.normal(0, 0.02, (height, width, 1))
-    pixels = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
-    Image.fromarray(pixels).save(path, quality=80)
+    as_image(picture).save(path, quality=80)
 
 
 def draw_pages(path):

@@ -21,6 +21,11 @@ def page(ink, margin=30, paper=PAPER, pen=INK):
     return paper + (np.asarray(pen) - paper) * ink
 
 
+def as_image(page):
+    """A page as a Pillow image."""
+    return Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8))
+
+
 def centred(page, random):
     return page
 
@@ -50,9 +55,7 @@ def noisy(page, random):
 def jpeg(page, random):
     """JPEG at quality 20 of 100."""
     file = io.BytesIO()
-    Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8)).save(
-        file, "JPEG", quality=20
-    )
+    as_image(page).save(file, "JPEG", quality=20)
     return np.asarray(Image.open(file)) / 255
 
 

@@ -6,9 +6,9 @@ The test images are left to benchmarks/reading.py, so that its numbers are of un
 import io
 
 import numpy as np
-from PIL import Image
 
 from benchmarks import spoil
+from benchmarks.spoil import as_image
 from benchmarks.writer import enlarged
 from handwriting.page import recognise_page
 from main import main
@@ -20,11 +20,6 @@ THRESHOLDS = load_config()[1]
 def page(images, scale=4, **options):
     """A picture (height, width) of images (n, 28, 28), enlarged, in a row: see spoil.page."""
     return spoil.page(enlarged(np.hstack(images) / 255, scale), **options)
-
-
-def as_image(picture):
-    """A picture from 0 to 1 as a Pillow image."""
-    return Image.fromarray(np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8))
 
 
 def save(path, picture, **options):
