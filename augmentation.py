@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from model import INPUTS, SIDE
+from data_preprocessing import INPUTS, SIDE
 
 WARPS = 200  # distortions per epoch; each serves a group of images, which is fast
 

@@ -10,31 +10,31 @@ import sys
 import warnings
 from pathlib import Path
 
-from files import PROJECT, UserError, signals_to
-from settings import SEEDS, TRAINING, load_config
+from files import PROJECT, UserError, printable, signals_to
+from settings import RECOGNITION, SEEDS, TRAINING, check_settings, load_config
 
 USAGE = "python main.py [--train-model | --resume FILE | --predict FILE ... | --draw] [options]"
 
 
 def parse_command_line(train_model, arguments=None):
-    """Parse the command line; return the options and the training settings, two namespaces.
+    """Parse the command line; return the options, a namespace.
 
     train_model: default of --train-model. arguments: list of str, by default sys.argv[1:].
 
-    Settings are those of config.py, overridden on the command line. The options are train_model,
-    resume, predict, draw, seeds, model (None if not given), plots_dir, show_plots, and the
-    thresholds for recognising handwriting. Raises UserError if config.py or train_model is wrong. A
-    wrong option ends the program with a usage line and exit status 2.
+    The options are train_model, resume, predict, draw, seeds, model (None if not given), plots_dir
+    and show_plots; `settings`, a namespace, holds the settings of config.py for training, if
+    train_model is True, overridden on the command line, or those for recognising handwriting.
+    Raises UserError if config.py, as far as it is needed, or train_model is wrong. A wrong option
+    ends the program with a usage line and exit status 2.
     """
     if not isinstance(train_model, bool):
         raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")
-    settings, thresholds = load_config()
-    parser = make_parser(train_model, settings)
+    config = load_config()
+    parser = make_parser(train_model, config)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         parser.error(advice(unknown[0], parser))
     overrides = {name: value for name in TRAINING if (value := vars(options).pop(name)) is not None}
-    options.thresholds = thresholds
     if options.predict or options.draw or options.resume:
         options.train_model = False
     training_only = [*overrides, *(["seeds"] if options.seeds > 1 else [])]
@@ -47,11 +47,14 @@ def parse_command_line(train_model, arguments=None):
         name = options.model.name
         if not name.endswith(".npz") or name.endswith(".partial.npz"):
             parser.error(f"--model {options.model}: its name must end in .npz, not .partial.npz")
-    vars(settings).update(overrides)
-    return options, settings
+    if options.train_model:
+        options.settings = check_settings(config | overrides, TRAINING, "config.py")
+    elif options.predict or options.draw:
+        options.settings = check_settings(config, RECOGNITION, "config.py")
+    return options
 
 
-def make_parser(train_model, settings):
+def make_parser(train_model, config):
     """The parser: the options of main.py, and one for each training setting."""
     text = "Recognise handwritten digits: evaluate a network, train one, or show it yours."
     parser = argparse.ArgumentParser(usage=USAGE, description=text, allow_abbrev=False)
@@ -77,13 +80,13 @@ def make_parser(train_model, settings):
     parser.set_defaults(train_model=train_model, show_plots=True)
     training = parser.add_argument_group("training settings, with their defaults in config.py")
     for name, setting in TRAINING.items():
-        default = getattr(settings, name)
+        default = config.get(name)
         if setting.kind is bool:
             form = {"action": switch}
             text = f"{setting.meaning} (default: {default})"
         else:
             form = {"type": option_type(setting), "metavar": "X"}
-            shown = ",".join(map(str, default)) if setting.kind is tuple else default
+            shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
             text = f"{setting.meaning}: {setting.rule} (default: {shown})"
         training.add_argument(option_name(name), default=None, help=text, **form)
     return parser
@@ -148,7 +151,7 @@ def run_as_program(main):
         except MemoryError as error:
             line, status = f"error: not enough memory: {error}", 1
         except (UserError, OSError) as error:
-            line, status = f"error: {error}", 1
+            line, status = f"error: {printable(error)}", 1
     with contextlib.suppress(OSError):
         print(line, end="\n" if line else "", file=sys.stderr, flush=True)
     try:

@@ -1,12 +1,11 @@
 """The settings. Edit them here, or override those of training for one run, as in --alpha 0.1."""
 
 # Training
-alpha = 0.01  # learning rate
+alpha = 0.2  # learning rate
 number_of_epochs = 200  # passes over the training images
 batch_size = 32  # images per gradient step
 hidden_layers = (128,)  # neurons in each hidden layer
 l2 = 0.00001  # strength of the L2 penalty on the weights
-momentum = 0.95  # fraction of the previous step added to the next; 0: plain gradient descent
 decay = True  # learning-rate schedule: warm up to alpha, then a cosine down to 0
 deskew = True  # straighten the digits and bring them closer to one size
 augment = True  # train on randomly distorted copies of the images, new ones every epoch

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from files import PROJECT, UserError, atomic_write
-from model import INPUTS, SIDE
+
+SIDE = 28  # height and width of an image in pixels
+INPUTS = SIDE * SIDE
 
 # MNIST: training images, training labels, test images, test labels, and their bytes, end to end.
 SHAPES = [(60_000, SIDE, SIDE), (60_000,), (10_000, SIDE, SIDE), (10_000,)]
@@ -178,10 +180,10 @@ def deskewed(images):
     width_scale = np.sqrt(INK_WIDTH / np.sqrt(straight_c_c))
 
     # Where each pixel of the result comes from: one row, and columns shifted by the shear.
-    r = (position - position.mean()) / height_scale[:, None]
-    c = (position - position.mean()) / width_scale[:, None]
-    from_row = row[:, None] + r
-    from_column = (column[:, None] + slant[:, None] * r)[:, :, None] + c[:, None, :]
+    down = (position - position.mean()) / height_scale[:, None]
+    right = (position - position.mean()) / width_scale[:, None]
+    from_row = row[:, None] + down
+    from_column = (column[:, None] + slant[:, None] * down)[:, :, None] + right[:, None, :]
 
     # Linear interpolation: between rows by a matrix product, between columns by look-up.
     width = SIDE + 3  # with columns of paper, one on the left and two on the right

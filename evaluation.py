@@ -38,9 +38,10 @@ def plot_confusion_matrix(confusions):
     """Plot the confusion matrix: colours show the errors, numbers the counts."""
     from sklearn.metrics import ConfusionMatrixDisplay  # slow to import
 
-    from plots import plt
+    from plots import Figure
 
-    figure, axes = plt.subplots(figsize=(8, 7))
+    figure = Figure((8, 7))
+    axes = figure.subplots()
     most_errors = (confusions - np.diag(np.diag(confusions))).max()
     ConfusionMatrixDisplay(confusions).plot(
         ax=axes,

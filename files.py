@@ -14,6 +14,12 @@ class UserError(Exception):
     """An error the user can fix; its text, one line, says what is wrong and what to do."""
 
 
+def printable(text):
+    """A text or path to print: line breaks, escape sequences and undecodable bytes are escaped."""
+    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    return "".join(escaped)
+
+
 @contextlib.contextmanager
 def atomic_write(path, previous=None):
     """Open a binary file that replaces `path` once it is complete and on the disk.

@@ -1,4 +1,4 @@
-"""The network: parameters, forward pass, loss, backpropagation, prediction.
+"""The network: parameters, forward pass, loss, backpropagation; the model that knows its input.
 
 X holds one image per row and Y its target, 1 for the true digit and 0 elsewhere (for an image
 without a digit, a tenth everywhere); `batch` is the number of rows. With one hidden layer the
@@ -19,25 +19,28 @@ respect to W. Every further hidden layer repeats the lines of the first.
 """
 
 import math
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 
+from data_preprocessing import INPUTS, preprocess
 from utils import log_softmax, relu, relu_derivative, softmax
 
-SIDE = 28  # height and width of an image in pixels
-INPUTS = SIDE * SIDE
 CLASSES = 10  # the digits 0 to 9
 NO_DIGIT = CLASSES  # the label of an image that shows no digit
 # The target of each label, a row of Y: 1 for its digit, or a tenth for every digit.
 TARGETS = np.vstack([np.eye(CLASSES), np.full(CLASSES, 1 / CLASSES)])
 EVALUATION_BATCH = 1000  # images per forward pass outside of training; limits the memory
+# what is measured in each epoch of a training, in this order
+HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
 
 
 class MultilayerPerceptron:
     """A fully connected network: ReLU in the hidden layers, softmax at the end.
 
-    parameters: (number of parameters,) all weights, then all biases, in one vector, so that an
-        update is one line.
+    parameters: (number of parameters,) all weights, then all biases, in one vector, which
+        gradient descent updates as a whole.
     all_weights: (number of weights,) the weights in `parameters`; a view.
     weights: the matrices W_1, W_2, ..., each (inputs, outputs); views into `parameters`.
     biases: the vectors b_1, b_2, ..., each (outputs,); views into `parameters`.
@@ -112,14 +115,6 @@ class MultilayerPerceptron:
         cross_entropy, accuracy = score(log_softmax(self.logits(X)), labels)
         return cross_entropy + self.penalty(l2), accuracy
 
-    def predict_proba(self, X):
-        """Probability of each digit, (n, 10), for images X (n, 784)."""
-        return softmax(self.logits(X))
-
-    def predict(self, X):
-        """The most probable digit, (n,) integers, for images X (n, 784)."""
-        return self.logits(X).argmax(axis=1)
-
     def logits(self, X):
         """The last layer's output, (n, 10), for images X (n, 784), computed batch by batch."""
         if X.ndim != 2 or X.shape[1] != INPUTS:
@@ -129,6 +124,44 @@ class MultilayerPerceptron:
             batch = slice(start, start + EVALUATION_BATCH)
             logits[batch] = self.forward(X[batch])[-1]
         return logits
+
+
+@dataclass
+class Model:
+    """A network with all that it takes to use it or to train it further.
+
+    network: a MultilayerPerceptron. history: a dictionary of float64 arrays, a number for each
+    epoch: training_loss and training_accuracy, means over the images of an epoch, each before the
+    update from its batch, and held_out_loss and held_out_accuracy, measured after the epoch. Losses
+    include the L2 penalty at the end of the epoch; accuracies are from 0 to 1. settings: a
+    namespace of the training settings.
+    """
+
+    network: MultilayerPerceptron
+    history: dict
+    settings: SimpleNamespace
+
+    @property
+    def epochs(self):
+        """The number of completed epochs."""
+        return len(self.history["training_loss"])
+
+    @property
+    def is_complete(self):
+        """Whether its training is complete."""
+        return self.epochs == self.settings.number_of_epochs
+
+    def inputs(self, images):
+        """The network's inputs, (n, 784) float32, for images (n, 28, 28) uint8."""
+        return preprocess(images, self.settings.deskew)
+
+    def predict_proba(self, images):
+        """Probability of each digit, (n, 10), for images (n, 28, 28) uint8, ink 255 on paper 0."""
+        return softmax(self.network.logits(self.inputs(images)))
+
+    def predict(self, images):
+        """The most probable digit, (n,) integers, for images (n, 28, 28) uint8."""
+        return self.predict_proba(images).argmax(axis=1)
 
 
 def split(vector, shapes):

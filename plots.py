@@ -6,28 +6,26 @@ import warnings
 
 import numpy as np
 
+from data_preprocessing import SIDE
 from files import UserError, atomic_write
-from model import SIDE
 
-# A backend that is wrong or has no display would stop the import. A notebook's is right.
+# A backend that doesn't exist would stop the import, and none is needed to draw. A notebook's is
+# right.
 is_notebook = "ipykernel" in sys.modules
 chosen_backend = None if is_notebook else os.environ.pop("MPLBACKEND", None)
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib  # noqa: E402
 from matplotlib import ticker  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.patches import Rectangle  # noqa: E402
 
-if chosen_backend:
-    try:
-        # a program that is started from a notebook inherits its backend
-        plt.switch_backend("agg" if "inline" in chosen_backend else chosen_backend)
-    except Exception:  # no such backend, no display or no toolkit: no windows
-        plt.switch_backend("agg")
-plt.rcdefaults()  # pictures don't depend on the user's matplotlibrc
+matplotlib.rcdefaults()  # pictures don't depend on the user's matplotlibrc
 
 # Two colours and a grey that people with any colour vision can tell apart
 # (Okabe and Ito: Color Universal Design, 2008).
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 
 GAP = 16  # pixels between images with text below
+DPI = 100  # dots per inch of the saved pictures
 
 
 def plot_history(history, quantity, held_out):
@@ -36,7 +34,8 @@ def plot_history(history, quantity, held_out):
     history: as `train` yields it. quantity: "loss" or "accuracy". held_out: what the held-out
     images are called, "test" or "validation".
     """
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure = Figure((8, 5), layout="constrained")
+    axes = figure.subplots()
     training, other = history[f"training_{quantity}"], history[f"held_out_{quantity}"]
     epochs = np.arange(1, len(training) + 1)
     marker = "o" if len(epochs) == 1 else ""  # a line needs two points
@@ -76,7 +75,8 @@ def plot_predictions(images, labels, probabilities, chosen, title):
     answers = list(zip(labels[chosen], predicted, highest))
     texts = [f"truth {label}, read {digit}\nprobability {p:.1%}" for label, digit, p in answers]
     colours = [BLUE if label == digit else ORANGE for label, digit, _ in answers]
-    figure, axes = plt.subplots(figsize=(8, 8.4), layout="constrained")
+    figure = Figure((8, 8.4), layout="constrained")
+    axes = figure.subplots()
     add_tiles(axes, images[chosen], texts, colours, columns=5)
     axes.set_title(title)
     axes.axis("off")
@@ -106,7 +106,8 @@ def plot_weights(W):
     pictures = mosaic(W.T[:shown].reshape(shown, SIDE, SIDE), columns, gap=2)
     limit = np.percentile(np.abs(W), 99.5)  # a few extreme weights would make the rest pale
     height = 9.6 * pictures.shape[0] / pictures.shape[1]
-    figure, axes = plt.subplots(figsize=(11, height + 0.6), layout="constrained")
+    figure = Figure((11, height + 0.6), layout="constrained")
+    axes = figure.subplots()
     image = axes.imshow(pictures, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.axis("off")
     of_all = "" if shown == W.shape[1] else f" (the first {shown} of {W.shape[1]})"
@@ -119,7 +120,7 @@ def plot_weights(W):
 def add_frame(axes, top, bottom, left, right, **style):
     """Draw a rectangle in axes."""
     corner = (left, top)
-    axes.add_patch(plt.Rectangle(corner, right - left, bottom - top, fill=False, **style))
+    axes.add_patch(Rectangle(corner, right - left, bottom - top, fill=False, **style))
 
 
 def mosaic(images, columns, gap):
@@ -133,23 +134,39 @@ def mosaic(images, columns, gap):
 
 
 def save_figures(figures, folder):
-    """Save figures, a dictionary by file name, as PNG files in a folder; UserError if it fails."""
+    """Save figures, a dictionary by file name, as PNG files in a folder; return their paths.
+
+    Raises UserError if it fails.
+    """
     try:
         for name, figure in figures.items():
             with atomic_write(folder / name) as file, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a letter missing in the font is drawn as a box
-                figure.savefig(file, format="png", dpi=100, pil_kwargs={"compress_level": 3})
+                figure.savefig(file, format="png", dpi=DPI, pil_kwargs={"compress_level": 3})
     except UserError as error:
         raise UserError(f"{error}; choose another folder with --plots-dir") from error
+    return [folder / name for name in figures]
 
 
-def show_figures(figures):
-    """Show figures, a dictionary by file name, in windows until the user closes them.
+def show_pictures(paths):
+    """Show picture files in windows until the user closes them, or in a notebook there.
 
-    In a notebook they are shown there. Without a display, nothing happens.
+    Without a display, nothing happens.
     """
+    import matplotlib.pyplot as plt  # only here: a toolkit that is not complete ends the program
+
+    try:
+        if chosen_backend:  # a program that is started from a notebook inherits its backend
+            plt.switch_backend("agg" if "inline" in chosen_backend else chosen_backend)
+        for path in paths:
+            picture = plt.imread(path)
+            height, width, _ = picture.shape
+            window = plt.figure(path.name, (width / DPI, height / DPI), DPI)
+            axes = window.add_axes((0, 0, 1, 1))
+            axes.imshow(picture)
+            axes.axis("off")
+    except Exception:  # no such backend, no display or no toolkit: no windows
+        return
     if plt.gcf().canvas.required_interactive_framework:
-        for name, figure in figures.items():
-            figure.canvas.manager.set_window_title(name)
         print("Close the windows to end the program.", flush=True)
     plt.show()

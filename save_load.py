@@ -1,24 +1,24 @@
 """The model file: written completely or not at all, and checked before use."""
 
+import contextlib
 import io
 import json
 import os
 import secrets
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
-from files import UserError, atomic_write, check_writable, signals_deferred
-from model import MultilayerPerceptron
+from files import UserError, atomic_write, check_writable, printable, signals_deferred
+from model import HISTORY, Model, MultilayerPerceptron
 from settings import TRAINING, check_settings
 
-FORMAT_VERSION = 4  # raise it when the network's input changes
-# what `train` measures after each epoch, in this order
-HISTORY = ("training_loss", "training_accuracy", "held_out_loss", "held_out_accuracy")
+FORMAT_VERSION = 5  # raise it when the content or the network's input changes
+SAVE_EVERY = 30  # seconds, at least, from a save during a training to the next
 PARTIAL, PREVIOUS = ".partial.npz", ".previous.npz"  # of interrupted and of replaced networks
 MOST_DIRECTORY_BYTES = 20_000  # of an archive; the deepest network needs 2,200
 
@@ -40,60 +40,89 @@ def check_savable(model):
         check_writable(beside(path, PREVIOUS))
 
 
-def save_training(model, training, resumed=None):
-    """Save what `train` yielded last: as `model` if it is complete, else as its partial file.
+def save_while_training(models, path, resumed=None):
+    """Save the last of the Models that a training yields, whatever ends it; return that Model.
 
-    A file that is replaced is kept as the previous one, unless the training resumed it. What can't
-    be saved there is saved in the folder for temporary files, and UserError is raised. Signals
-    wait meanwhile.
+    models: iterable. path: file of the complete model; an incomplete one is saved in its partial
+    file. resumed: the file of the interrupted training, if any; it is removed in the end. What is
+    replaced is kept as the previous file, unless this training wrote or resumed it.
+
+    Meanwhile, the newest Model is saved every SAVE_EVERY seconds. A Model that can't be saved in
+    the end is saved in the folder for temporary files, and UserError is raised.
     """
-    _, history, settings, velocity = training
-    path = model if velocity is None else beside(model, PARTIAL)
-    previous = None if resumed and path.resolve() == resumed.resolve() else beside(path, PREVIOUS)
+    model, own, saved_at = None, {resumed.resolve()} if resumed else set(), time.monotonic()
+    try:
+        for model in models:
+            if time.monotonic() - saved_at >= SAVE_EVERY:
+                with contextlib.suppress(UserError):  # the last save reports it
+                    save_training(path, model, own)
+                saved_at = time.monotonic()
+    finally:
+        if model:
+            with signals_deferred():
+                save_finally(path, model, own)
+    return model
+
+
+def save_training(path, model, own):
+    """Save a Model in `path` or, if incomplete, in its partial file; return that path.
+
+    own: set of the resolved files that this training wrote or resumed, which this function updates.
+    """
+    target = path if model.is_complete else beside(path, PARTIAL)
+    resolved = target.resolve()
     with signals_deferred():
+        save_model(target, model, None if resolved in own else beside(target, PREVIOUS))
+        if model.is_complete:
+            for partial in own - {resolved}:
+                partial.unlink(missing_ok=True)  # another process may have resumed it, too
+        own.add(resolved)
+    return target
+
+
+def save_finally(path, model, own):
+    """Save a Model as `save_training` does or, failing that, elsewhere; print where it is."""
+    try:
+        target = save_training(path, model, own)
+    except UserError as error:
+        rescue = Path(tempfile.gettempdir(), f"{secrets.token_hex(4)}-{path.name}")
         try:
-            save_model(path, *training, previous)
-        except UserError as error:
-            rescue = Path(tempfile.gettempdir(), f"{secrets.token_hex(4)}-{path.name}")
-            save_model(rescue, *training)
-            raise UserError(f"{error}; the network is saved in {rescue}") from error
-        if velocity is None and previous and resumed:
-            resumed.unlink(missing_ok=True)  # another process may have resumed it, too
-        if velocity is None:
-            print(f"Saved the network in {path}.")
-        else:
-            epochs = f"{len(history['training_loss'])} of {settings.number_of_epochs} epochs"
-            print(f"Saved {epochs}; continue with --resume {path}", file=sys.stderr)
+            save_model(rescue, model)
+        except UserError as other:
+            raise UserError(f"{error}; {other}") from error
+        raise UserError(f"{error}; the network is saved in {rescue}") from error
+    if model.is_complete:
+        print(f"Saved the network in {printable(target)}.")
+    else:
+        epochs = f"{model.epochs} of {model.settings.number_of_epochs} epochs"
+        print(f"Saved {epochs}; continue with --resume {printable(target)}", file=sys.stderr)
 
 
-def save_model(path, network, history, settings, velocity=None, previous=None):
-    """Save a trained network to `path`, an .npz file, atomically.
+def save_model(path, model, previous=None):
+    """Save a Model to `path`, an .npz file, atomically.
 
-    The file holds the arrays W_1, b_1, W_2, b_2, ..., the four of the history, as `train` yields
-    it, `description`, a JSON text with the format version and the training settings, and for an
-    interrupted training its `velocity`. previous: as for `atomic_write`. Raises UserError if the
-    file can't be written or if the parameters are so large that predictions could overflow.
+    The file holds the arrays W_1, b_1, W_2, b_2, ..., the four of the history, and `description`, a
+    JSON text with the format version and the training settings. previous: as for `atomic_write`.
+    Raises UserError if the file can't be written or if the parameters are so large that predictions
+    could overflow.
     """
     try:
-        check_parameters(network)
+        check_parameters(model.network)
     except ValueError as error:
         raise UserError(f"{error}: try a smaller alpha") from error
-    description = {"format_version": FORMAT_VERSION, "settings": vars(settings)}
-    arrays = named_parameters(network) | history | {"description": json.dumps(description)}
-    if velocity is not None:
-        arrays["velocity"] = velocity
+    description = {"format_version": FORMAT_VERSION, "settings": vars(model.settings)}
+    arrays = named_parameters(model.network) | model.history
     content = io.BytesIO()  # on a full disk, zipfile would print a traceback of its own
-    np.savez(content, **arrays)
+    np.savez(content, **arrays, description=json.dumps(description))
     with atomic_write(path, previous) as file:
         file.write(content.getvalue())
 
 
 def load_model(path):
-    """Load a file written by `save_model`: network, history, settings and velocity.
+    """Load a Model from a file written by `save_model`.
 
-    The velocity is None unless the training was interrupted. Nothing in the file is executed, and
-    loading takes no more memory than a few times its size. Raises UserError, naming the file and
-    the fault, if it is missing or not such a file.
+    Nothing in the file is executed, and loading takes no more memory than a few times its size.
+    Raises UserError, naming the file and the fault, if it is missing or not such a file.
     """
     try:
         with open(path, "rb") as file:
@@ -106,8 +135,7 @@ def load_model(path):
     except MemoryError:
         raise UserError(f"{path}: too large for the memory of this machine") from None
     except Exception as error:  # damaged files make NumPy and zipfile fail in countless ways
-        # the message may quote the file: no line breaks, no colours, no megabytes
-        fault = "".join(c if c.isprintable() else "?" for c in str(error)[:300])
+        fault = printable(str(error)[:300])  # it may quote the file
         raise UserError(f"{path}: not a model of this program: {fault}") from error
 
 
@@ -130,7 +158,7 @@ def check_archive(file):
 
 
 def parse_model(file):
-    """Network, history, settings and velocity from an open file; raises if it isn't a model."""
+    """The Model in an open file; raises an exception if there is none."""
     file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
         arrays = dict(archive)
@@ -140,8 +168,6 @@ def parse_model(file):
     network = MultilayerPerceptron(settings.hidden_layers)
     epochs = np.size(arrays.get(HISTORY[0]))  # a file without it is refused below
     expected = named_parameters(network) | dict.fromkeys(HISTORY, np.empty(epochs))
-    if epochs < settings.number_of_epochs:
-        expected["velocity"] = network.gradient
     if arrays.keys() != expected.keys():
         raise ValueError(f"it holds {', '.join(arrays)} and not {', '.join(expected)}")
     for name, array in arrays.items():
@@ -153,10 +179,9 @@ def parse_model(file):
     for name, parameters in named_parameters(network).items():
         parameters[...] = arrays[name]
     check_parameters(network)
-    history = {name: arrays[name] for name in HISTORY}
     if not 1 <= epochs <= settings.number_of_epochs:
         raise ValueError(f"its history has {epochs} of {settings.number_of_epochs} epochs")
-    return network, history, settings, arrays.get("velocity")
+    return Model(network, {name: arrays[name] for name in HISTORY}, settings)
 
 
 def parse_settings(text):
@@ -167,7 +192,10 @@ def parse_settings(text):
     version = description["format_version"]
     if version != FORMAT_VERSION:
         raise ValueError(f"its format version is {version!r} and not {FORMAT_VERSION}")
-    return SimpleNamespace(**check_settings(description["settings"], TRAINING, "its settings"))
+    settings = description["settings"]
+    if unknown := settings.keys() - TRAINING.keys():
+        raise ValueError(f"{min(unknown)} is not a setting of this program")
+    return check_settings(settings, TRAINING, "its settings")
 
 
 def check_parameters(network):

@@ -7,16 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 
 from files import UserError, signals_to
-from train import held_out_name, progress_bar, train
+from train import held_out_name, progress_bar, train, untrained
 
 
-def seed_study(training, held_out, settings, number_of_seeds):
+def seed_study(settings, training, held_out, number_of_seeds):
     """Train networks that differ only in their seed, and print their accuracies.
 
     As many are trained in parallel as there are cores, or workers if `joblib.parallel_config` has
-    set up a cluster. The arguments are those of `train`. Yields, after each training, what `train`
-    yields last, of the lowest seed that has finished. Raises UserError in the end if the training
-    of a seed failed.
+    set up a cluster. training, held_out: as for `train`. Yields, after each training, the Model of
+    the lowest seed that has finished. Raises UserError in the end if the training of a seed failed.
     """
     import joblib  # slow to import
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -32,15 +31,15 @@ def seed_study(training, held_out, settings, number_of_seeds):
         with signals_to(signal.SIG_IGN):
             results = parallel(tasks)
         with progress_bar("network", 0, number_of_seeds, show=True) as bar:
-            for seed, trained, failure in results:
+            for seed, model, failure in results:
                 if bar:
                     bar.update()
                 if failure:
                     failures[seed] = failure
                     continue
-                accuracies[seed] = trained[1]["held_out_accuracy"][-1]
+                accuracies[seed] = model.history["held_out_accuracy"][-1]
                 if seed == min(accuracies):
-                    first = trained
+                    first = model
                 yield first
                 line = f"seed {seed}: {held_out_name(settings)} accuracy {accuracies[seed]:.2%}"
                 if bar:
@@ -63,12 +62,11 @@ def seed_study(training, held_out, settings, number_of_seeds):
 
 
 def train_with_seed(images, labels, held_out_images, held_out_labels, settings, seed):
-    """Train a network of a study; return its seed, what `train` yields last, and why it failed."""
-    settings = SimpleNamespace(**vars(settings) | {"seed": seed})
+    """Train a network of a study; return its seed, its Model, and why it failed."""
+    model = untrained(SimpleNamespace(**vars(settings) | {"seed": seed}))
     held_out = held_out_images, held_out_labels
     try:
-        epochs = train((images, labels), held_out, settings, show_progress=False)
-        trained = deque(epochs, maxlen=1).pop()  # all of them would fill the memory
+        models = train(model, (images, labels), held_out, show_progress=False)
+        return seed, deque(models, maxlen=1).pop(), None  # all of them would fill the memory
     except UserError as error:
         return seed, None, str(error)
-    return seed, trained, None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+
 from files import PROJECT, UserError
 
 MOST_HIDDEN_LAYERS = 16
@@ -24,6 +26,8 @@ class Setting:
 
     def check(self, value):
         """Return the value as a plain bool, int, float or tuple; ValueError if not allowed."""
+        if isinstance(value, np.generic):
+            value = value.item()
         if self.kind is tuple:
             if not isinstance(value, (tuple, list)) or not 1 <= len(value) <= MOST_HIDDEN_LAYERS:
                 raise ValueError
@@ -59,7 +63,6 @@ TRAINING = {
     "batch_size": Setting(int, 1, 60_000, "images per gradient step"),
     "hidden_layers": Setting(tuple, 1, MOST_NEURONS, "neurons in each hidden layer"),
     "l2": Setting(float, 0, 1, "strength of the L2 penalty on the weights"),
-    "momentum": Setting(float, 0, 0.999, "fraction of the previous step added to the next"),
     "decay": Setting(bool, 0, 1, "warm up the learning rate, then let it fall to 0"),
     "deskew": Setting(bool, 0, 1, "straighten the digits and bring them closer to one size"),
     "augment": Setting(bool, 0, 1, "train on randomly distorted copies of the images"),
@@ -75,10 +78,9 @@ SEEDS = Setting(int, 1, 1000, "number of networks in a study")
 
 
 def load_config(path=PROJECT / "config.py"):
-    """The settings in config.py: two namespaces, for training and for recognising handwriting.
+    """The settings in config.py, unchecked, in a dictionary; other names in it are ignored.
 
-    Raises UserError, which shows the line or the setting, if config.py is wrong. Other names in it
-    are ignored.
+    Raises UserError, which shows the line, if config.py can't be run.
     """
     try:
         values = runpy.run_path(path)  # anew each time, for notebooks
@@ -86,22 +88,17 @@ def load_config(path=PROJECT / "config.py"):
         raise UserError(f"{path}: can't be read: {error.strerror}") from error
     except Exception as error:  # whatever can be typed into a Python file
         raise UserError(f"config.py, {describe_fault(error)}") from error
-    allowed = TRAINING | RECOGNITION
-    values = {name: value for name, value in values.items() if name in allowed}
-    checked = check_settings(values, allowed, "config.py")
-    return [SimpleNamespace(**{name: checked[name] for name in t}) for t in (TRAINING, RECOGNITION)]
+    return {name: values[name] for name in TRAINING | RECOGNITION if name in values}
 
 
 def check_settings(values, allowed, source):
-    """Check settings against a table such as TRAINING; return a dictionary of plain values.
+    """Check settings against a table such as TRAINING; return a namespace of plain values.
 
-    values: a dictionary. Raises UserError, naming `source` and the setting, if one is missing,
-    unknown or has a value that is not allowed.
+    values: a dictionary; names that are not in the table are ignored. Raises UserError, naming
+    `source` and the setting, if one is missing or has a value that is not allowed.
     """
     if missing := [name for name in allowed if name not in values]:
         raise UserError(f"{source}: {missing[0]} is missing: it must be {allowed[missing[0]].rule}")
-    if unknown := [name for name in values if name not in allowed]:
-        raise UserError(f"{source}: {unknown[0]} is not a setting; these are: {', '.join(allowed)}")
     checked = {}
     for name, setting in allowed.items():
         try:
@@ -111,7 +108,7 @@ def check_settings(values, allowed, source):
             example = ", such as (128,)" if setting.kind is tuple else ""
             rule = setting.rule + example
             raise UserError(f"{source}: {name} = {shown}: it must be {rule}") from None
-    return checked
+    return SimpleNamespace(**checked)
 
 
 def describe_fault(error):

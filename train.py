@@ -12,27 +12,23 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from augmentation import distorted_epochs
-from data_preprocessing import preprocess
 from files import UserError
-from model import CLASSES, TARGETS, MultilayerPerceptron, score
-from save_load import HISTORY
+from model import CLASSES, HISTORY, TARGETS, Model, MultilayerPerceptron, score
 
 WARM_UP = 0.02  # fraction of the steps in which the learning rate rises
 INITIALISATION, SHUFFLING, AUGMENTATION, BEYOND_MNIST = range(4)  # purposes of random numbers
 
 
-def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
-    """Train a network in place by mini-batch gradient descent with momentum.
+def gradient_descent(network, X_epochs, labels, settings, epochs):
+    """Train a network in place by mini-batch gradient descent.
 
     Every epoch visits all images in a new random order and updates the parameters after each batch
     (the last one may be short):
 
-        velocity = momentum * velocity + alpha * gradient
-        parameters = parameters - velocity
+        parameters = parameters - alpha * gradient
 
-    velocity: (number of parameters,), updated in place. X_epochs: iterable of arrays (n, 784), the
-    network inputs of each epoch. labels: (n,) integers. epochs: range of the epochs to train,
-    counted from 0.
+    X_epochs: iterable of arrays (n, 784), the network inputs of each epoch. labels: (n,) integers.
+    epochs: range of the epochs to train, counted from 0.
 
     Yields, after each epoch, the mean loss and the accuracy over its images; each image is
     evaluated before the update from its batch.
@@ -49,11 +45,8 @@ def gradient_descent(network, velocity, X_epochs, labels, settings, epochs):
             batch = slice(start, start + settings.batch_size)
             alpha = learning_rate((step + 0.5) / steps, settings)
             log_P[batch] = network.backward(X.take(order[batch], axis=0), Y[batch], settings.l2)
-            # velocity = momentum * velocity + alpha * gradient, without temporary arrays
-            velocity *= settings.momentum
-            network.gradient *= alpha
-            velocity += network.gradient
-            network.parameters -= velocity
+            network.gradient *= alpha  # in place: a temporary array would cost a tenth of the time
+            network.parameters -= network.gradient
         cross_entropy, accuracy = score(log_P, labels[order])
         yield cross_entropy + network.penalty(settings.l2), accuracy
 
@@ -72,35 +65,30 @@ def learning_rate(progress, settings):
     return settings.alpha * min(1, progress / WARM_UP) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def train(training, held_out, settings, resume_from=None, show_progress=True):
-    """Train a network, epoch by epoch.
+def untrained(settings):
+    """The Model before its first epoch: random weights, and a history without numbers."""
+    network = MultilayerPerceptron(settings.hidden_layers)
+    network.initialise(random_generator(settings, INITIALISATION))
+    return Model(network, {name: np.empty(0) for name in HISTORY}, settings)
 
+
+def train(model, training, held_out, show_progress=True):
+    """Train a model, as its settings say, in the epochs that it lacks.
+
+    model: an `untrained` one, or one of an interrupted training, which ends with the same bits as
+        an uninterrupted one. Its network is trained in place.
     training, held_out: (images, labels), images (n, 28, 28) uint8 and labels (n,) integers. The
         network is evaluated on the held-out images after every epoch and never trained on them.
-    settings: a namespace of the training settings.
-    resume_from: what was yielded last, of an interrupted training with the same settings; it is
-        changed in place. The result is the same, bit for bit, as that of an uninterrupted training.
     show_progress: show a progress bar on a terminal, print a line per epoch elsewhere.
 
-    Yields, after each epoch, what `save_model` saves: the network, its history, the settings, and
-    the velocity, which is None after the last epoch. The history is a dictionary of float64 arrays,
-    a number for each epoch: training_loss and training_accuracy, means over the images of an epoch,
-    each before the update from its batch, and held_out_loss and held_out_accuracy, measured after
-    the epoch. Losses include the L2 penalty at the end of the epoch; accuracies are from 0 to 1.
-
-    Raises UserError if the loss or a parameter is no longer finite.
+    Yields, after each epoch, the Model as it is then. Raises UserError if the loss or a parameter
+    is no longer finite.
     """
-    X = preprocess(training[0], settings.deskew)
-    X_held_out = preprocess(held_out[0], settings.deskew)
-    if resume_from:
-        network, history, _, velocity = resume_from
-    else:
-        network, history = MultilayerPerceptron(settings.hidden_layers), dict.fromkeys(HISTORY, ())
-        network.initialise(random_generator(settings, INITIALISATION))
-        velocity = np.zeros_like(network.parameters)
-    epochs = range(len(history["training_loss"]), settings.number_of_epochs)
+    network, history, settings = model.network, model.history, model.settings
+    X, X_held_out = model.inputs(training[0]), model.inputs(held_out[0])
+    epochs = range(model.epochs, settings.number_of_epochs)
     X_epochs = epoch_inputs(X, settings, epochs)
-    descent = gradient_descent(network, velocity, X_epochs, training[1], settings, epochs)
+    descent = gradient_descent(network, X_epochs, training[1], settings, epochs)
     start = time.perf_counter()
     # For these small matrices, more BLAS threads help little or nothing (docs/speed.md).
     # A diverging training ends with the error below, not with NumPy's warnings.
@@ -117,9 +105,8 @@ def train(training, held_out, settings, resume_from=None, show_progress=True):
                     f"alpha = {settings.alpha:g}: start a new training with a smaller alpha"
                 )
             history = {name: np.append(history[name], m) for name, m in zip(HISTORY, measures)}
-            is_last = epoch == settings.number_of_epochs
-            # copies, since the next epoch changes the network and its velocity in place
-            yield copy.copy(network), history, settings, None if is_last else velocity.copy()
+            # a copy, since the next epoch changes the network in place
+            yield Model(copy.copy(network), history, settings)
             if show_progress:
                 seconds = (time.perf_counter() - start) / (epoch - epochs.start)
                 show_epoch(bar, epoch, measures, settings, seconds)

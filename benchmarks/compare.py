@@ -3,7 +3,7 @@
     python benchmarks/compare.py
 
 Each contender of contenders.py runs in its own process. All train 784-128-10 with the learning rate
-(constant), batch size, momentum and L2 of config.py, on deskewed images, in float32 (the textbook
+(constant), batch size and L2 of config.py, on deskewed images, in float32 (the textbook
 code in float64), from the same weights, over the same batches in the same order. First each trains
 on a few images, and the script stops if one changes the parameters differently from this project.
 Then they take turns, epoch by epoch.

@@ -24,7 +24,7 @@ import train
 from augmentation import WARPS, random_warps
 from data_preprocessing import load_mnist, preprocess
 from model import CLASSES, INPUTS, SIDE, MultilayerPerceptron
-from settings import load_config
+from settings import TRAINING, check_settings, load_config
 
 HIDDEN = 128
 CHECK_IMAGES = 3200  # trained on before the parameters are compared
@@ -33,14 +33,14 @@ MOST_EPOCHS = 100  # to reach an accuracy
 
 def benchmark_settings(**changes):
     """The settings in config.py, with a constant learning rate and no distortions."""
-    settings, _ = load_config()
+    settings = check_settings(load_config(), TRAINING, "config.py")
     fixed = {"hidden_layers": (HIDDEN,), "decay": False, "augment": False}
     vars(settings).update(fixed | changes)
     return settings
 
 
 class Contender:
-    """A way to train a network by gradient descent with momentum, L2 and a constant learning rate.
+    """A way to train a network by gradient descent with L2 and a constant learning rate.
 
     Subclasses define `epoch(order)`, which trains on the images in this order and updates `arrays`,
     the parameters W_1, W_2, b_1, b_2.
@@ -53,7 +53,7 @@ class Contender:
 
     def __init__(self, X, labels, settings):
         self.X, self.labels, self.settings = X, labels, settings
-        self.alpha, self.momentum, self.l2 = settings.alpha, settings.momentum, settings.l2
+        self.alpha, self.l2 = settings.alpha, settings.l2
         self.batch_size = settings.batch_size
         self.network = MultilayerPerceptron(settings.hidden_layers)
         self.network.initialise(train.random_generator(settings, train.INITIALISATION))
@@ -104,15 +104,11 @@ class Contender:
 class Ours(Contender):
     """This project's own training."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.velocity = np.zeros_like(self.network.parameters)
-
     def epochs(self, epochs, images):
         X, labels, settings = self.X[:images], self.labels[:images], self.settings
         data = train.epoch_inputs(X, settings, epochs), labels
         with threadpool_limits(1, user_api="blas"):  # as in train.train
-            yield from train.gradient_descent(self.network, self.velocity, *data, settings, epochs)
+            yield from train.gradient_descent(self.network, *data, settings, epochs)
 
     def accuracy(self, X, labels):
         return self.network.evaluate(X, labels, self.l2)[1]
@@ -125,7 +121,6 @@ class Textbook(Contender):
         super().__init__(*arguments)
         self.X, self.Y = self.X.astype(np.float64), np.eye(CLASSES)[self.labels]
         self.arrays = [array.astype(np.float64) for array in self.arrays]
-        self.velocities = [np.zeros_like(array) for array in self.arrays]
 
     def epoch(self, order):
         X, Y = self.X[order], self.Y[order]
@@ -142,10 +137,7 @@ class Textbook(Contender):
             dW_1 = X[batch].T @ dZ_1 + self.l2 * W_1
             dW_2 = H.T @ dZ_2 + self.l2 * W_2
             gradients = dW_1, dW_2, dZ_1.sum(axis=0), dZ_2.sum(axis=0)
-            self.velocities = [
-                self.momentum * v + self.alpha * g for v, g in zip(self.velocities, gradients)
-            ]
-            self.arrays = [array - v for array, v in zip(self.arrays, self.velocities)]
+            self.arrays = [a - self.alpha * g for a, g in zip(self.arrays, gradients)]
 
 
 class Keras(Contender):
@@ -165,7 +157,7 @@ class Keras(Contender):
         W_1, W_2, b_1, b_2 = self.arrays
         self.model.set_weights([W_1, b_1, W_2, b_2])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.model.compile(keras.optimizers.SGD(self.alpha, self.momentum), loss)
+        self.model.compile(keras.optimizers.SGD(self.alpha), loss)
 
     def epoch(self, order):
         X, labels = self.X[order], self.labels[order]
@@ -191,7 +183,7 @@ class PyTorch(Contender):
             {"params": weights, "weight_decay": self.l2},
             {"params": biases, "weight_decay": 0},
         ]
-        self.optimizer = torch.optim.SGD(groups, self.alpha, self.momentum)
+        self.optimizer = torch.optim.SGD(groups, self.alpha)
         if compiled:
             self.loss = torch.compile(self.loss)
             self.optimizer.step = torch.compile(self.optimizer.step)
@@ -270,14 +262,13 @@ class ScikitLearn(Contender):
             alpha=self.l2 * self.batch_size,  # it divides the penalty by the batch size
             batch_size=self.batch_size,
             learning_rate_init=self.alpha,
-            momentum=self.momentum,
-            nesterovs_momentum=False,
+            momentum=0,
             shuffle=False,
         )
         batch = slice(self.batch_size)
         self.model.partial_fit(self.X[batch], self.labels[batch], classes=range(CLASSES))
         self.share(self.model.coefs_ + self.model.intercepts_)
-        del self.model._optimizer  # the next partial_fit starts with velocities of 0
+        del self.model._optimizer  # it holds the arrays that were replaced
 
     def epoch(self, order):
         self.model.partial_fit(self.X[order], self.labels[order])
@@ -293,7 +284,6 @@ class Jax(Contender):
 
         self.X, self.labels = jnp.asarray(self.X), jnp.asarray(self.labels.astype(np.int32))
         self.arrays = [jnp.asarray(array) for array in self.arrays]
-        self.velocities = [jnp.zeros_like(array) for array in self.arrays]
 
         def loss(arrays, X, labels):
             W_1, W_2, b_1, b_2 = arrays
@@ -301,22 +291,18 @@ class Jax(Contender):
             cross_entropy = -jnp.take_along_axis(log_P, labels[:, None], axis=1).mean()
             return cross_entropy + self.l2 / 2 * ((W_1**2).sum() + (W_2**2).sum())
 
-        def scan(state, batches, X):
-            def step(state, batch):
-                arrays, velocities = state
+        def scan(arrays, batches, X):
+            def step(arrays, batch):
                 gradients = jax.grad(loss)(arrays, X[batch], self.labels[batch])
-                velocities = [
-                    self.momentum * v + self.alpha * g for v, g in zip(velocities, gradients)
-                ]
-                return ([array - v for array, v in zip(arrays, velocities)], velocities), None
+                return [a - self.alpha * g for a, g in zip(arrays, gradients)], None
 
-            return jax.lax.scan(step, state, batches)[0]
+            return jax.lax.scan(step, arrays, batches)[0]
 
         self.scan = jax.jit(scan)
 
     def epoch(self, order):
         batches = order.reshape(-1, self.batch_size)
-        self.arrays, self.velocities = self.scan((self.arrays, self.velocities), batches, self.X)
+        self.arrays = self.scan(self.arrays, batches, self.X)
         self.arrays[0].block_until_ready()
 
     def accuracy(self, X, labels):

@@ -13,8 +13,7 @@ PROJECT = Path(__file__).parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from augmentation import distort
-from data_preprocessing import load_mnist, preprocess
-from model import SIDE
+from data_preprocessing import SIDE, load_mnist, preprocess
 from plots import mosaic
 
 images, labels, _, _ = load_mnist()

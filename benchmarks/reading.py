@@ -39,11 +39,11 @@ from sklearn.datasets import load_digits
 from spoil import as_image
 from writer import Writer
 
-from data_preprocessing import load_mnist, preprocess
+from data_preprocessing import load_mnist
 from files import UserError
 from handwriting.page import recognise_page
 from save_load import load_model
-from settings import load_config
+from settings import RECOGNITION, check_settings, load_config
 
 SEED = 20261203  # fresh, so that no page of it has been looked at before
 
@@ -51,8 +51,7 @@ SEED = 20261203  # fresh, so that no page of it has been looked at before
 @functools.cache
 def reader():
     """The network that is shipped, as a function from images to probabilities."""
-    network, _, settings, *_ = load_model(PROJECT / "handwriting" / "model.npz")
-    return lambda images: network.predict_proba(preprocess(images, settings.deskew))
+    return load_model(PROJECT / "handwriting" / "model.npz").predict_proba
 
 
 @functools.cache
@@ -87,7 +86,8 @@ def picture_file(picture):
 def answer_to(file):
     """The answer to a picture file, "" if there is none."""
     try:
-        return recognise_page(file, reader(), load_config()[1]).text
+        thresholds = check_settings(load_config(), RECOGNITION, "config.py")
+        return recognise_page(file, reader(), thresholds).text
     except UserError:  # too many blobs
         return ""
 

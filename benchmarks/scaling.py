@@ -13,9 +13,10 @@ from pathlib import Path
 
 import compare  # first: the project's modules can then be imported
 from contenders import MatrixProducts, Ours, benchmark_settings
+from matplotlib.figure import Figure
 
 from data_preprocessing import load_mnist, preprocess
-from plots import BLUE, ORANGE, plt, save_figures
+from plots import BLUE, ORANGE, save_figures
 
 DEFAULT = {"hidden": 128, "batch": 32, "images": 60_000}
 RANGES = {
@@ -43,7 +44,8 @@ def main():
 
 def compare_sizes(X, labels, epochs):
     """Time every size, print a table and draw it; return the figure."""
-    figure, panels = plt.subplots(1, 3, figsize=(14, 4.5))
+    figure = Figure((14, 4.5))
+    panels = figure.subplots(1, 3)
     figure.subplots_adjust(left=0.06, right=0.99, bottom=0.13, top=0.9, wspace=0.2)
     print("\n|", " | ".join(AXES.values()), "| seconds per epoch | matrix products alone |")
     print("|---:|---:|---:|---:|---:|")

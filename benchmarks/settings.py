@@ -1,70 +1,76 @@
-"""What each setting is worth: the default network, and networks that differ in one setting.
+"""What each setting is worth: a ladder to the default network, and networks that lack one rung.
 
     python benchmarks/settings.py
 
-Each is trained on 50,000 of MNIST's training images with four seeds, two at a time on two cores,
-and evaluated on the other 10,000. Then the epochs of all are timed in turns, one at a time. Prints
-the table of docs/experiments.md and draws docs/settings.png, the accuracy by the seconds of a
-training. This takes about an hour. Finished rows are kept in docs/settings.json: when the command
-is repeated, it continues; to train anew, delete that file.
+Each network is trained on 50,000 of MNIST's training images with several seeds, as many at a time
+as there are cores, and evaluated on the other 10,000. Then their epochs are timed in turns, one at
+a time. Prints the tables of docs/experiments.md. This takes about an hour on two cores. What is
+finished is kept in docs/settings.json, with its settings and processor: when the command is
+repeated, it continues.
 """
 
 import argparse
 import json
+import math
 import statistics
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import compare  # first: the project's modules can then be imported
 import joblib
 
-import config
 from command_line import parse_command_line
 from data_preprocessing import load_mnist
 from files import atomic_write
-from plots import BLUE, plt, save_figures
 from seed_study import train_with_seed
-from train import train
+from train import train, untrained
 
 HELD_OUT = 10_000  # of the training images
-SEEDS = 4
 TURNS = 5  # in which epochs are timed
-EPOCHS = (5, 10, 20, 50, 100)
+DEFAULT = "the default"
+# Cumulative: each row adds one thing to the row above.
+LADDER = {
+    "20 epochs on the images as they are": "--no-deskew --no-augment --no-decay",
+    "+ deskewing": "--no-augment --no-decay",
+    "+ distortions": "--no-decay",
+    "+ learning-rate schedule": "",
+}
+LADDER = {name: f"--number-of-epochs 20 {options}".strip() for name, options in LADDER.items()}
+LADDER[f"+ 200 epochs: {DEFAULT}"] = ""
+# Each row differs from the default in one thing.
 VARIANTS = {
-    "the default": "",
-    **{f"{epochs} epochs": f"--number-of-epochs {epochs}" for epochs in EPOCHS},
-    "64 neurons": "--hidden-layers 64",
-    "256 neurons": "--hidden-layers 256",
-    "without momentum": "--momentum 0 --alpha 0.2",
-    "without momentum, alpha 0.1": "--momentum 0 --alpha 0.1",
+    DEFAULT: "",
+    "100 epochs": "--number-of-epochs 100",
     "without the learning-rate schedule": "--no-decay",
     "without deskewing": "--no-deskew",
     "without distortions": "--no-augment",
     "without L2 penalty": "--l2 0",
     "batches of 128": "--batch-size 128",
-    "batches of 8": "--batch-size 8",
 }
+LADDER_SEEDS, VARIANT_SEEDS = 8, 4
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--share", type=float, default=1, help="of the images and of the epochs")
-    parser.add_argument(
-        "--folder", type=Path, default=compare.PROJECT / "docs", help="of the files"
-    )
+    folder = compare.PROJECT / "docs"
+    parser.add_argument("--folder", type=Path, default=folder, help="of settings.json")
     arguments = parser.parse_args()
     path = arguments.folder / "settings.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    results["machine"] = compare.describe_machine()
+    rows = json.loads(path.read_text()) if path.exists() else []
     training, held_out = split_images(arguments.share)
-    for name in VARIANTS:
-        if name not in results:
-            results[name] = accuracies(training, held_out, settings_of(name, arguments.share))
-            print(f"{name}: {statistics.mean(results[name]):.3%}", flush=True)
-            save(results, path)
+    seconds = {}  # of a training, by its options
+    for networks, seeds in ((LADDER, LADDER_SEEDS), (VARIANTS, VARIANT_SEEDS)):
+        for name, options in networks.items():
+            row = find_row(rows, settings_of(options, arguments.share))
+            train_missing(row["accuracies"], training, held_out, row["settings"], range(seeds))
+            print(f"{name}: {statistics.mean(row['accuracies'].values()):.3f}%", flush=True)
+            with atomic_write(path) as file:
+                file.write(json.dumps(rows, indent=1).encode() + b"\n")
     seconds = time_trainings(training, held_out, arguments.share)
-    print_table(results, seconds)
-    save_figures({"settings.png": plot_epochs(results, seconds)}, arguments.folder)
+    for networks in (LADDER, VARIANTS):
+        print_table(rows, networks, seconds, arguments.share)
 
 
 def split_images(share):
@@ -74,77 +80,81 @@ def split_images(share):
     return (images[:number], labels[:number]), (images[-HELD_OUT:], labels[-HELD_OUT:])
 
 
-def settings_of(name, share):
-    """The settings of a variant, a namespace."""
-    _, settings = parse_command_line(True, VARIANTS[name].split())
+def settings_of(options, share):
+    """The training settings with some options, a namespace."""
+    settings = parse_command_line(True, ["--train-model", *options.split()]).settings
     settings.number_of_epochs = max(1, round(share * settings.number_of_epochs))
     return settings
 
 
-def accuracies(training, held_out, settings):
-    """The accuracy on the held-out images for each seed, in parallel."""
-    tasks = (
-        joblib.delayed(train_with_seed)(*training, *held_out, settings, seed)
-        for seed in range(SEEDS)
-    )
-    results = joblib.Parallel(n_jobs=-1)(tasks)
-    return [history["held_out_accuracy"][-1] for _, (_, history, *_), _ in results]
+def find_row(rows, settings):
+    """The row of these settings on this machine's processor; a new one if there is none."""
+    plain = json.loads(json.dumps(vars(settings)))
+    key = {"settings": plain, "processor": compare.processor()}
+    for row in rows:
+        if row.items() >= key.items():
+            return row
+    rows.append(key | {"accuracies": {}})
+    return rows[-1]
 
 
-def save(results, path):
-    with atomic_write(path) as file:
-        file.write(json.dumps(results, indent=1).encode() + b"\n")
+def train_missing(accuracies, training, held_out, settings, seeds):
+    """Add the accuracies of the seeds that are missing, in percent, by seed; train in parallel."""
+    tasks = [
+        joblib.delayed(train_with_seed)(*training, *held_out, SimpleNamespace(**settings), seed)
+        for seed in seeds
+        if str(seed) not in accuracies
+    ]
+    for seed, model, _ in joblib.Parallel(n_jobs=-1)(tasks):
+        accuracies[str(seed)] = 100 * model.history["held_out_accuracy"][-1]
 
 
 def time_trainings(training, held_out, share):
-    """The seconds that a training of each variant takes, from epochs timed in turns."""
-    settings = {name: settings_of(name, share) for name in VARIANTS}
-    seconds = {name: [] for name in VARIANTS if not name.endswith(" epochs")}
+    """The seconds that a training takes, by its options, from epochs timed in turns."""
+    settings = {o: settings_of(o, share) for o in [*LADDER.values(), *VARIANTS.values()]}
+    seconds = {options: [] for options in settings}
     for _ in range(TURNS):
-        for name, times in seconds.items():
-            epochs = train(training, held_out, settings[name], show_progress=False)
-            next(epochs)  # before it, the images of this epoch are distorted, too
+        for options, times in seconds.items():
+            models = train(untrained(settings[options]), training, held_out, show_progress=False)
+            next(models)  # before it, the images of this epoch are distorted, too
             start = time.perf_counter()
-            next(epochs, None)
+            next(models, None)
             times.append(time.perf_counter() - start)
-            epochs.close()
-    an_epoch = {name: statistics.median(times) for name, times in seconds.items()}
-    default = an_epoch["the default"]
-    return {
-        name: settings[name].number_of_epochs * an_epoch.get(name, default) for name in VARIANTS
-    }
+            models.close()
+    return {o: settings[o].number_of_epochs * statistics.median(t) for o, t in seconds.items()}
 
 
-def print_table(results, seconds):
-    """Print the results as a Markdown table."""
-    print("\n| network | options | validation accuracy | seconds of a training |")
-    print("|---|---|---:|---:|")
-    for name, options in VARIANTS.items():
-        mean, deviation = statistics.mean(results[name]), statistics.stdev(results[name])
-        options = f"`{options}`" if options else ""
-        accuracy = f"{mean:.3%} ± {100 * deviation:.3f}"
-        print(f"| {name} | {options} | {accuracy} | {seconds[name]:.0f} |")
+def print_table(rows, networks, seconds, share):
+    """Print a Markdown table, each with its gain over the row above or, of variants, the default.
+
+    Accuracies are means and standard deviations over seeds; gains are means over the seeds that
+    both have and their standard errors.
+    """
+    print("\n| network | options | seeds | validation accuracy | gain | seconds of a training |")
+    print("|---|---|---:|---:|---:|---:|")
+    before = None
+    for name, options in networks.items():
+        accuracies = find_row(rows, settings_of(options, share))["accuracies"]
+        gain = paired_gain(accuracies, before) if before else ""
+        mean, deviation = mean_and_deviation(accuracies.values())
+        shown, number = f"`{options}`" * bool(options), len(accuracies)
+        cells = name, shown, number, f"{mean:.3f}% ± {deviation:.3f}", gain, round(seconds[options])
+        print("|", " | ".join(map(str, cells)), "|")
+        if networks is LADDER or before is None:
+            before = accuracies
 
 
-def plot_epochs(results, seconds):
-    """Plot the accuracy by the seconds of a training, for the numbers of epochs."""
-    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    names = sorted([*(f"{epochs} epochs" for epochs in EPOCHS), "the default"], key=seconds.get)
-    means = [100 * statistics.mean(results[name]) for name in names]
-    deviations = [100 * statistics.stdev(results[name]) for name in names]
-    times = [seconds[name] for name in names]
-    axes.errorbar(times, means, deviations, fmt="o-", color=BLUE, capsize=3)
-    for name, x, y in zip(names, times, means):
-        label = name.replace("the default", f"{config.number_of_epochs} epochs,\nthe default")
-        axes.annotate(label, (x, y), (6, -6), textcoords="offset points", va="top")
-    axes.set_xscale("log")
-    axes.set_xlabel("time of a training (s)")
-    axes.set_ylabel("validation accuracy (%), mean ± sd of four seeds")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_title("What a longer training brings")
-    axes.grid(alpha=0.3)
-    axes.margins(x=0.2, y=0.15)
-    return figure
+def paired_gain(accuracies, others):
+    """The mean difference over the seeds that both have, and its standard error, as text."""
+    differences = [accuracies[seed] - others[seed] for seed in accuracies.keys() & others.keys()]
+    mean, deviation = mean_and_deviation(differences)
+    return f"{mean:+.3f} ± {deviation / math.sqrt(len(differences)):.3f}"
+
+
+def mean_and_deviation(numbers):
+    """The mean and the standard deviation of numbers."""
+    numbers = list(numbers)
+    return statistics.mean(numbers), statistics.stdev(numbers)
 
 
 if __name__ == "__main__":

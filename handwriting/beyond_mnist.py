@@ -7,19 +7,19 @@ strokes, and its label. images, labels: MNIST's for training, (m, 28, 28) uint8 
 from pathlib import Path
 
 import numpy as np
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from handwriting.normalise import box_of, normalise
 from handwriting.picture import resize
 from model import NO_DIGIT
-from plots import plt
 
 # The typefaces of matplotlib that are trained on; DejaVu Serif and STIX are kept for tests.
 FACES = ("", "-Bold", "-Oblique", "-BoldOblique")
 TYPEFACES = [f"DejaVuSans{width}{face}" for width in ("", "Mono") for face in FACES]
 TYPEFACES += ["cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"]
-FOLDER = Path(plt.matplotlib.get_data_path(), "fonts", "ttf")
+FOLDER = Path(get_data_path(), "fonts", "ttf")
 TYPEFACES = [name for name in TYPEFACES if (FOLDER / f"{name}.ttf").exists()]  # cmti10 since 3.11
 # Without those that look like digits once normalised, such as O.
 SYMBOLS = list("#$%&*+<>?@ACEFHJKLMNPRTUVWXacdefhijkmnprtuvwx")

@@ -5,13 +5,12 @@ import os
 import socket
 
 import numpy as np
+from matplotlib import pyplot as plt
 from PIL import Image, ImageDraw, ImageOps
 
-from data_preprocessing import preprocess
 from files import UserError, atomic_write
 from handwriting.explanation import ReadingFigure
 from handwriting.normalise import normalise
-from plots import plt
 from utils import softmax
 
 PAPER_SIDE = 560  # pixels of the square to draw in
@@ -29,7 +28,7 @@ socket.onclose = () => document.body.append("The program has ended.");
 """
 
 
-def open_window(network, deskew, left_out_below, folder):
+def open_window(model, left_out_below, folder):
     """Let the user draw, in a window or in the browser; return 0 when it is closed.
 
     A drawing is no digit if its largest probability is below left_out_below. folder: where drawings
@@ -44,7 +43,7 @@ def open_window(network, deskew, left_out_below, folder):
                 "--draw needs a display and a toolkit that matplotlib knows, such as Tk (Debian's "
                 "python3-tk), or, to draw in a browser, tornado (pip install tornado)"
             ) from None
-    window = DrawingWindow(network, deskew, left_out_below, folder)
+    window = DrawingWindow(model, left_out_below, folder)
     if in_browser:
         prepare_page(window)
     plt.show()
@@ -76,16 +75,16 @@ class DrawingWindow:
     forward pass, a list of layers (1, n), and (10,); all 0 while nothing is drawn.
     """
 
-    def __init__(self, network, deskew, left_out_below, folder):
-        self.network, self.deskew = network, deskew
+    def __init__(self, model, left_out_below, folder):
+        self.model, self.network = model, model.network
         self.left_out_below, self.folder = left_out_below, folder
         self.ink = Image.new("L", (PAPER_SIDE, PAPER_SIDE))
         self.before = []  # the drawing before each stroke
         self.pen_at = None  # where the pen touches the paper
         self.stale = []  # panels that don't show its answer yet
         with plt.rc_context({"toolbar": "None"}):  # its pan and zoom would take the mouse away
-            note = "28 x 28 pixels" + ",\nstraightened" * deskew
-            self.picture = ReadingFigure(network, PAPER_SIDE, note)
+            note = "28 x 28 pixels" + ",\nstraightened" * model.settings.deskew
+            self.picture = ReadingFigure(self.network, PAPER_SIDE, note)
         self.figure, self.paper = self.picture.figure, self.picture.paper
         self.close = lambda: plt.close(self.figure)
         self.canvas = self.figure.canvas
@@ -169,7 +168,7 @@ class DrawingWindow:
         self.layers = [np.zeros((1, size)) for size in self.network.layer_sizes]
         self.probabilities, title, digit = np.zeros(10), "", None
         if self.ink.getbbox():  # anything is drawn
-            X = preprocess(normalise(self.soft_ink())[None], self.deskew)
+            X = self.model.inputs(normalise(self.soft_ink())[None])
             self.layers = self.network.forward(X)
             self.probabilities, title = softmax(self.layers[-1])[0], "no digit"
             if self.probabilities.max() >= self.left_out_below:

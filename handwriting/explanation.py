@@ -1,9 +1,11 @@
 """The figure of how a network reads a drawing: its input, hidden neurons and answer, and why."""
 
 import numpy as np
+from matplotlib import pyplot as plt
 
-from model import CLASSES, SIDE
-from plots import BLUE, GREY, ORANGE, plt
+from data_preprocessing import SIDE
+from model import CLASSES
+from plots import BLUE, GREY, ORANGE
 from utils import relu_derivative
 
 NOTHING = np.ones((SIDE, SIDE, 3))  # an empty picture

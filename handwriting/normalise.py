@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
+from data_preprocessing import SIDE
 from handwriting.picture import resize
-from model import SIDE
 
 
 def normalise(ink):

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
+from data_preprocessing import SIDE
 from files import UserError
 from handwriting.picture import load_picture
 from handwriting.pieces import find_pieces, off_the_line
 from handwriting.segmentation import recognise_pieces, recognise_row
 from handwriting.sheet import find_ink, find_sheets
-from model import CLASSES, SIDE
+from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
 FULL_SIZE = 3000  # the same, at most, where the digits are small

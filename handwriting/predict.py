@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data_preprocessing import SIDE
 from files import UserError
 from handwriting.page import recognise_page
 from handwriting.picture import FORMATS, HEIC, resize
-from model import SIDE
 
 AT_ONCE = 25  # answers in a picture: matplotlib can't save more than 600 inches
 
@@ -79,7 +79,7 @@ def plot_recognised(answers):
 
     inch, margin, left = 40, 8, 210  # the units are pixels of a digit; digits are from left on
     right = bottom = 0
-    figure = plots.plt.Figure()
+    figure = plots.Figure()
     axes = figure.add_axes((0, 0, 1, 1))
     for name, page in answers:
         name = os.fsencode(Path(name).name).decode(errors="replace")  # in any locale

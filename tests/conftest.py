@@ -18,11 +18,11 @@ os.environ.pop("DISPLAY", None)
 os.environ.pop("WAYLAND_DISPLAY", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
-from data_preprocessing import load_mnist, preprocess
+from data_preprocessing import INPUTS, load_mnist
 from files import PROJECT
 from handwriting import beyond_mnist
-from model import CLASSES, INPUTS, MultilayerPerceptron
-from save_load import HISTORY, load_model
+from model import CLASSES, HISTORY, MultilayerPerceptron
+from save_load import load_model
 from settings import MOST_HIDDEN_LAYERS
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # on a busy machine, too
@@ -70,11 +70,9 @@ def assert_one_line_error(process, text):
     assert text in process.stderr
 
 
-def bits(network, history, settings=None, velocity=None):
-    """The bytes of what a training returns or a model file holds."""
-    arrays = [network.parameters, *(history[name] for name in HISTORY)]
-    if velocity is not None:
-        arrays.append(velocity)
+def bits(model):
+    """The bytes of a Model's parameters and history."""
+    arrays = [model.network.parameters, *(model.history[name] for name in HISTORY)]
     return [array.tobytes() for array in arrays]
 
 
@@ -98,8 +96,7 @@ def mnist():
 @pytest.fixture(scope="session")
 def read():
     """The shipped network, as a function from images (n, 28, 28) to probabilities (n, 10)."""
-    network, _, settings, _ = load_model(PROJECT / "handwriting" / "model.npz")
-    return lambda images: network.predict_proba(preprocess(images, settings.deskew))
+    return load_model(PROJECT / "handwriting" / "model.npz").predict_proba
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +111,7 @@ def clear(mnist, read):
 def settings():
     """Settings for plain mini-batch gradient descent; a test overwrites what it is about."""
     return SimpleNamespace(
-        alpha=0.01, number_of_epochs=1, batch_size=32, hidden_layers=(128,), l2=0.0, momentum=0.0,
+        alpha=0.01, number_of_epochs=1, batch_size=32, hidden_layers=(128,), l2=0.0,
         decay=False, deskew=False, augment=False, beyond_mnist=False,
         validation_size=0, seed=0,
     )  # fmt: skip

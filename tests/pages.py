@@ -12,9 +12,9 @@ from benchmarks.spoil import as_image
 from benchmarks.writer import enlarged
 from handwriting.page import recognise_page
 from main import main
-from settings import load_config
+from settings import RECOGNITION, check_settings, load_config
 
-THRESHOLDS = load_config()[1]
+THRESHOLDS = check_settings(load_config(), RECOGNITION, "config.py")
 
 
 def page(images, scale=4, **options):

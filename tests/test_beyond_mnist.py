@@ -5,7 +5,7 @@ from handwriting import beyond_mnist
 from handwriting.beyond_mnist import KINDS, extra_images
 from handwriting.normalise import box_of
 from model import CLASSES, NO_DIGIT, TARGETS, score
-from train import train
+from train import train, untrained
 
 DIGITS = ("pick", "printed_digit")  # drawn_character makes both
 NO_DIGITS = ("printed_symbol", "scribble", "dot", "touching", "part")
@@ -87,7 +87,6 @@ def test_training_beyond_mnist_makes_the_network_unsure_of_non_digits(few, few_o
     settings.number_of_epochs, settings.alpha = 20, 0.1
     images, labels = extra_images(*few, np.random.default_rng(0))
     training = np.concatenate([few[0], images]), np.concatenate([few[1], labels])
-    *_, (network, *_) = train(training, few, settings, show_progress=False)
-    X = images.reshape(-1, 784) / np.float32(255)
-    sure = network.predict_proba(X).max(axis=1) >= 0.7
+    *_, model = train(untrained(settings), training, few, show_progress=False)
+    sure = model.predict_proba(images).max(axis=1) >= 0.7
     assert sure[labels == NO_DIGIT].mean() < 0.5 * sure[labels != NO_DIGIT].mean()

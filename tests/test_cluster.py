@@ -30,4 +30,4 @@ def test_the_commands_in_the_docs_train_a_study_on_a_cluster(mnist, tmp_path):
     assert process.returncode == 0, process.stderr + (tmp_path / "log").read_text()
     accuracies = re.findall(r"^seed (\d): test accuracy", process.stdout, re.MULTILINE)
     assert sorted(accuracies) == [*"0123"] and "\n4 seeds: mean accuracy " in process.stdout
-    assert load_model(tmp_path / "m.npz")[2].seed == 0
+    assert load_model(tmp_path / "m.npz").settings.seed == 0

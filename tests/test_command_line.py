@@ -42,7 +42,7 @@ SOME_SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.ite
 
 @given(st.fixed_dictionaries({}, optional=SOME_SETTINGS))
 def test_any_settings_can_be_given_as_options(changed):
-    settings = vars(parse_command_line(True, as_options(changed))[1])
+    settings = vars(parse_command_line(True, as_options(changed)).settings)
     assert settings == DEFAULTS | changed
     assert [type(settings[name]) for name in DEFAULTS] == [*map(type, DEFAULTS.values())]
 
@@ -50,9 +50,9 @@ def test_any_settings_can_be_given_as_options(changed):
 @pytest.mark.parametrize("start", [False, True])
 def test_train_model_can_be_switched_on_and_off(start):
     for arguments, end in ([], start), (["--train-model"], True), (["--no-train-model"], False):
-        assert parse_command_line(start, arguments)[0].train_model is end
+        assert parse_command_line(start, arguments).train_model is end
     for mode in OTHER_MODES:
-        assert parse_command_line(start, mode)[0].train_model is False
+        assert parse_command_line(start, mode).train_model is False
     with pytest.raises(UserError, match="train_model = 'no': it must be True or False"):
         parse_command_line("no", [])
 
@@ -105,8 +105,9 @@ def test_training_options_are_refused_without_training(capsys, mode):
 def test_a_trained_model_must_be_named_npz(capsys, mode, model):
     error = refuse(capsys, *mode, "--model", model)
     assert error.startswith(f"--model {model}: its name must end in .npz")
-    assert parse_command_line(False, ["--model", model])[0].model == Path(model)  # to load it
-    assert parse_command_line(False, [*mode, "--model", "lr0.1.npz"])[0].model == Path("lr0.1.npz")
+    assert parse_command_line(False, ["--model", model]).model == Path(model)  # to load it
+    options = parse_command_line(False, [*mode, "--model", "lr0.1.npz"])
+    assert options.model == Path("lr0.1.npz")
 
 
 def test_help_shows_every_setting_with_meaning_and_default(capsys, monkeypatch):

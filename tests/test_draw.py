@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,8 +31,12 @@ ONE = [(280, 100), (280, 460)]
 
 @pytest.fixture
 def make_window(tmp_path):
-    shown, _, settings, _ = load_model(PROJECT / "handwriting" / "model.npz")
-    yield lambda network=shown: draw.DrawingWindow(network, settings.deskew, 0.7, tmp_path)
+    shipped = load_model(PROJECT / "handwriting" / "model.npz")
+
+    def make(network=shipped.network):
+        return draw.DrawingWindow(replace(shipped, network=network), 0.7, tmp_path)
+
+    yield make
     plt.close("all")
 
 
@@ -71,7 +76,7 @@ def test_a_seven_is_read_during_the_stroke_and_at_its_end(window):
     assert window.probabilities.argmax() == 7
     picture = window.picture
     assert picture.answer.get_text() == "The answer: 7"
-    X = draw.preprocess(normalise(window.soft_ink())[None], True)
+    X = window.model.inputs(normalise(window.soft_ink())[None])
     np.testing.assert_array_equal(picture.input.get_array(), X.reshape(28, 28))
     window.left_out_below = 1.01
     window.update()

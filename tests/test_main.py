@@ -37,7 +37,7 @@ def accuracy(process):
 
 
 def epochs_in(path):
-    return len(load_model(path)[1]["training_loss"])
+    return load_model(path).epochs
 
 
 DEEP = ["--hidden-layers", ",".join(["4096"] * 16)]
@@ -179,9 +179,9 @@ def test_an_interrupted_study_keeps_what_is_finished(mnist, tmp_path, number):
     assert 1 <= len(finished) < 200
     if len(finished) > 1:
         assert f"\n{len(finished)} seeds: mean accuracy " in process.stdout
-    _, history, settings, velocity = load_model(tmp_path / "m.npz")
-    assert settings.seed == 0 and velocity is None
-    assert f"seed 0: test accuracy {history['held_out_accuracy'][-1]:.2%}\n" in process.stdout
+    model = load_model(tmp_path / "m.npz")
+    assert model.settings.seed == 0 and model.is_complete
+    assert f"seed 0: test accuracy {model.history['held_out_accuracy'][-1]:.2%}\n" in process.stdout
     assert names(tmp_path) == {"m.npz"}
 
 

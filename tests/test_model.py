@@ -4,7 +4,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from model import CLASSES, EVALUATION_BATCH, INPUTS, MultilayerPerceptron
+from data_preprocessing import INPUTS, preprocess
+from model import CLASSES, EVALUATION_BATCH, HISTORY, Model, MultilayerPerceptron
 from utils import log_softmax, softmax
 
 
@@ -65,7 +66,7 @@ def test_probabilities_loss_and_gradient_against_tensorflow(make_network, batch,
     network.backward(X, np.eye(CLASSES)[labels], l2=0.1)
     np.testing.assert_allclose(network.gradient, expected, rtol=1e-9, atol=1e-14)
     assert network.evaluate(X, labels, l2=0.1)[0] == pytest.approx(float(loss), rel=1e-12)
-    np.testing.assert_allclose(network.predict_proba(X), tf.nn.softmax(logits), rtol=1e-9)
+    np.testing.assert_allclose(softmax(network.logits(X)), tf.nn.softmax(logits), rtol=1e-9)
 
 
 @pytest.mark.parametrize("images", [1, EVALUATION_BATCH, EVALUATION_BATCH + 1, 2500])
@@ -74,23 +75,33 @@ def test_evaluation_in_batches_equals_evaluation_in_one_go(make_network, images)
     X, labels = np.random.default_rng(0).random((images, INPUTS)), np.arange(images) % 10
     odds = np.exp(network.forward(X)[-1])
     P = odds / odds.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(network.predict_proba(X), P, rtol=1e-12)
-    np.testing.assert_array_equal(network.predict(X), P.argmax(axis=1))
+    np.testing.assert_allclose(softmax(network.logits(X)), P, rtol=1e-12)
     loss, accuracy = network.evaluate(X, labels, l2=0)
     assert loss == pytest.approx(-np.log(P[np.arange(images), labels]).mean(), rel=1e-12)
     assert accuracy == np.mean(P.argmax(axis=1) == labels)
-    assert network.predict_proba(X[:0]).shape == (0, 10)
+    assert network.logits(X[:0]).shape == (0, 10)
     with pytest.raises(ValueError, match=r"X must have the shape \(n, 784\), not \(784,\)"):
-        network.predict(X[0])
+        network.logits(X[0])
 
 
 def test_evaluation_of_many_images_by_a_wide_network_takes_little_memory(make_network):
     network, X = make_network((4096,)), np.zeros((5000, INPUTS), np.float32)
     tracemalloc.start()
-    network.predict(X)
+    network.logits(X)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5000 * 4096 * 4  # the bytes of one hidden layer of all images
+
+
+@pytest.mark.parametrize("deskew", [False, True])
+def test_a_model_preprocesses_images_as_its_settings_say(make_network, few, settings, deskew):
+    settings.deskew, images = deskew, few[0]
+    model = Model(make_network(), dict.fromkeys(HISTORY, np.ones(1)), settings)
+    expected = softmax(model.network.logits(preprocess(images, deskew)))
+    np.testing.assert_array_equal(model.predict_proba(images), expected)
+    np.testing.assert_array_equal(model.predict(images), expected.argmax(axis=1))
+    other = softmax(model.network.logits(preprocess(images, not deskew)))
+    assert abs(other - expected).max() > 0.1
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

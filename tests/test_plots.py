@@ -2,11 +2,9 @@ import numpy as np
 import pytest
 
 import plots
-from save_load import HISTORY
+from model import HISTORY
 
-pytestmark = pytest.mark.filterwarnings(
-    "error", "ignore::DeprecationWarning", "ignore:More than 20 figures"
-)
+pytestmark = pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")
 
 
 @pytest.mark.parametrize("quantity", ["accuracy", "loss"])

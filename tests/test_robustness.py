@@ -24,7 +24,8 @@ import pytest
 from test_save_load import Harm
 
 from files import UserError
-from save_load import HISTORY, load_model, save_model
+from model import HISTORY, Model
+from save_load import load_model, save_model
 from settings import TRAINING
 
 pytestmark = pytest.mark.long
@@ -119,8 +120,8 @@ def memory_peak():  # MB
 def test_hostile_model_files_do_no_harm(tmp_path, make_network, settings, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings.hidden_layers, settings.number_of_epochs, path = (4, 3), 8, tmp_path / "m.npz"
-    network, history = make_network((4, 3)), {name: np.linspace(1, 0, 5) for name in HISTORY}
-    save_model(path, network, history, settings, velocity=network.parameters)
+    history = {name: np.linspace(1, 0, 5) for name in HISTORY}
+    save_model(path, Model(make_network((4, 3)), history, settings))
     good, X = path.read_bytes(), np.full((1, 784), 2, np.float32)
     with zipfile.ZipFile(path) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
@@ -134,15 +135,15 @@ def test_hostile_model_files_do_no_harm(tmp_path, make_network, settings, monkey
         events.clear()
         try:
             with np.errstate(all="raise", under="ignore"):
-                network, history, loaded_settings, _ = load_model(path)
-                assert np.isfinite(network.predict_proba(X)).all()
+                model = load_model(path)
+                assert np.isfinite(model.network.logits(X)).all()
         except UserError as error:
             refused[kind] += 1
             assert str(error).startswith(f"{path}: ") and str(error).isprintable()
             assert len(str(error)) < 1000, (number, kind)
         else:
-            assert vars(loaded_settings).keys() == TRAINING.keys()
-            assert {len(values) for values in history.values()} == {5}
+            assert vars(model.settings).keys() == TRAINING.keys()
+            assert {len(values) for values in model.history.values()} == {5}
         assert not events, (number, kind, events)
         assert os.listdir(tmp_path) == ["m.npz"], (number, kind)
     memory = memory_peak() - memory_start
@@ -158,7 +159,7 @@ def test_a_kill_while_saving_leaves_the_old_or_the_new_model(tmp_path, make_netw
 
     def save_each(networks):
         for network in networks:
-            save_model(path, network, history, settings, previous=paths[1])
+            save_model(path, Model(network, history, settings), previous=paths[1])
             models.append(path.read_bytes())
 
     save_each(networks)

@@ -8,15 +8,15 @@ import struct
 import zipfile
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import bits
 
 from files import UserError
-from save_load import HISTORY, load_model, save_model, save_training
-
-PARAMETERS = 785 * 7 + 8 * 10  # of the network in `saved`
+from model import HISTORY, Model
+from save_load import load_model, save_model, save_while_training
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def saved(tmp_path, make_network, settings):
     """The file of a complete training: 784-7-10, 3 epochs."""
     settings.hidden_layers, settings.number_of_epochs = (7,), 3
     history = {name: np.linspace(0, 1, 3) for name in HISTORY}
-    save_model(tmp_path / "m.npz", make_network((7,)), history, settings)
+    save_model(tmp_path / "m.npz", Model(make_network((7,)), history, settings))
     return tmp_path / "m.npz"
 
 
@@ -35,9 +35,9 @@ def rewrite(path, save=np.savez, **changes):
     save(path, **{name: array for name, array in content.items() if array is not None})
 
 
-def describe(path, format_version=4, **changes):
+def describe(path, format_version=5, **changes):
     """Write the model file again with another format version or settings changed."""
-    settings = vars(load_model(path)[2]) | changes
+    settings = vars(load_model(path).settings) | changes
     description = {"format_version": format_version, "settings": settings}
     rewrite(path, description=np.array(json.dumps(description)))
 
@@ -62,7 +62,7 @@ def overlapping_members(path):
 
 
 W_2 = np.zeros((7, 10), np.float32)
-EMPTY = dict.fromkeys(HISTORY, np.zeros(0)) | {"velocity": np.zeros(PARAMETERS, np.float32)}
+EMPTY = dict.fromkeys(HISTORY, np.zeros(0))
 FAULTS = {
     "no file": (os.unlink, "no such file; train a network with --train-model"),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "can't be read: "),
@@ -81,10 +81,9 @@ FAULTS = {
     "histories of two lengths": (partial(rewrite, held_out_loss=np.zeros(4)), "held_out"),
     "an empty history": (partial(rewrite, **EMPTY), "its history has 0 of 3 epochs"),
     "bottomless JSON": (partial(rewrite, description=np.array("[" * 19_000)), ""),
-    "an older version": (partial(describe, format_version=3), "version is 3 and not 4"),
+    "an older version": (partial(describe, format_version=4), "version is 4 and not 5"),
     "colours": (partial(rewrite, **{"\n\33[31m": np.zeros(3)}), "it holds .*31m.* and not"),
     "too long a history": (partial(describe, number_of_epochs=2), "3 of 2 epochs"),
-    "no velocity": (partial(describe, number_of_epochs=4), "and not .*velocity"),
     "too wide a layer": (partial(describe, hidden_layers=[4097]), "hidden_layers = .*: it must be"),
     "an unknown setting": (partial(describe, x=1), "x is not a setting"),
 }
@@ -104,10 +103,10 @@ def test_a_file_that_is_not_a_model_is_refused_in_one_line(saved, monkeypatch, f
 @pytest.mark.parametrize(("kind", "value"), [("weights", np.nan), ("biases", 3e38)])
 def test_parameters_that_are_not_finite_or_too_large_are_not_saved(saved, kind, value):
     before = saved.read_bytes()
-    network, history, settings, _ = load_model(saved)
-    getattr(network, kind)[1][..., 3] = value
+    model = load_model(saved)
+    getattr(model.network, kind)[1][..., 3] = value
     with pytest.raises(UserError, match="too large: try a smaller alpha"):
-        save_model(saved, network, history, settings)
+        save_model(saved, model)
     assert saved.read_bytes() == before
 
 
@@ -120,17 +119,65 @@ def test_what_cannot_be_saved_in_its_place_is_saved_in_the_folder_for_temporary_
         (tmp_path / obstacle).mkdir()
         path = tmp_path / obstacle if obstacle == "models" else saved
         with pytest.raises(UserError, match="can't be written: ") as error:
-            save_training(path, trained)
+            save_while_training([trained], path)
         rescued = str(error.value).rpartition("; the network is saved in ")[2]
-        assert bits(*load_model(rescued)) == bits(*trained)
+        assert bits(load_model(rescued)) == bits(trained)
+    monkeypatch.setattr("tempfile.tempdir", "/dev/null")
+    with pytest.raises(UserError, match=r"m\.npz: can't be written.*; /dev/null/.*m\.npz: can't"):
+        save_while_training([trained], saved)
 
 
 def test_two_that_resume_one_training_lose_neither(saved, tmp_path):
     trained, partial = load_model(saved), tmp_path / "m.partial.npz"
     shutil.copy(saved, partial)
     for _ in range(2):  # the first removes the partial file
-        save_training(saved, trained, partial)
+        save_while_training([trained], saved, partial)
     assert {path.name for path in tmp_path.iterdir()} == {"m.npz", "m.previous.npz"}
+
+
+@pytest.fixture
+def unfinished(saved):
+    """Three Models of a training of four epochs, after one, two and three."""
+    model, models = load_model(saved), []
+    for epochs in (1, 2, 3):
+        history = {name: values[:epochs] for name, values in model.history.items()}
+        models.append(Model(model.network, history, SimpleNamespace(**vars(model.settings))))
+        models[-1].settings.number_of_epochs = 4
+    return models
+
+
+def test_a_training_is_saved_in_time_and_keeps_what_was_there(saved, unfinished, monkeypatch):
+    folder, complete = saved.parent, load_model(saved)
+    partial, previous = folder / "m.partial.npz", folder / "m.partial.previous.npz"
+    partial.write_bytes(b"an old training")
+    seconds = iter([0, 29, 30, 30, 59, 60, 60, 61])  # the clock is read again after each save
+    monkeypatch.setattr("time.monotonic", lambda: next(seconds))
+    saved_epochs = []
+
+    def training():
+        for model in [*unfinished, *unfinished[2:], complete]:
+            yield model
+            has_begun = partial.read_bytes() != b"an old training"
+            saved_epochs.append(load_model(partial).epochs if has_begun else 0)
+
+    save_while_training(training(), saved)
+    assert saved_epochs == [0, 2, 2, 3, 3]
+    assert previous.read_bytes() == b"an old training"
+    assert {p.name for p in folder.iterdir()} == {"m.npz", "m.previous.npz", previous.name}
+
+
+def test_a_save_that_fails_during_the_training_does_not_end_it(saved, unfinished, monkeypatch):
+    monkeypatch.setattr("save_load.SAVE_EVERY", 0)
+    obstacle = saved.with_name("m.partial.npz")
+
+    def training():
+        obstacle.mkdir()
+        yield from unfinished[:2]
+        obstacle.rmdir()
+        yield unfinished[2]
+
+    save_while_training(training(), saved)
+    assert load_model(obstacle).epochs == 3
 
 
 def test_signals_wait_while_a_training_is_saved(saved, monkeypatch):
@@ -143,6 +190,8 @@ def test_signals_wait_while_a_training_is_saved(saved, monkeypatch):
         savez(file, **arrays)
 
     monkeypatch.setattr(np, "savez", interrupted_savez)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     with pytest.raises(KeyboardInterrupt):
-        save_training(saved, trained)
+        save_while_training([trained], saved)
+    signal.signal(signal.SIGINT, handler)
     assert saved.read_bytes() == before

@@ -7,17 +7,17 @@ from conftest import bits
 
 import seed_study as study
 from files import UserError
-from train import train
+from train import train, untrained
 
 
 def test_a_study_of_three_seeds_equals_three_trainings(few, settings, capsys):
     settings.seed, settings.number_of_epochs, accuracies = 5, 2, []
-    *_, first = study.seed_study(few, few, settings, 3)
+    *_, first = study.seed_study(settings, few, few, 3)
     lines = capsys.readouterr().out.splitlines()
-    assert bits(*first) == bits(*list(train(few, few, settings))[-1])
+    assert bits(first) == bits(list(train(untrained(settings), few, few))[-1])
     for settings.seed in (5, 6, 7):
-        *_, (_, history, _, _) = train(few, few, settings)
-        accuracies.append(100 * history["held_out_accuracy"][-1])
+        *_, model = train(untrained(settings), few, few)
+        accuracies.append(100 * model.history["held_out_accuracy"][-1])
         assert f"seed {settings.seed}: test accuracy {accuracies[-1]:.2f}%" in lines
     mean, deviation = np.mean(accuracies), np.std(accuracies, ddof=1)
     assert deviation > 0
@@ -50,6 +50,6 @@ def test_a_seed_that_fails_is_named_and_the_others_are_kept(
     monkeypatch.setattr(study, "train_with_seed", train_with_seed)
     trained = []
     with pytest.raises(UserError, match=f"without the {reason}"):
-        trained.extend(study.seed_study(few, few, settings, 3))
+        trained.extend(study.seed_study(settings, few, few, 3))
     assert "2 seeds: mean accuracy" in capsys.readouterr().out
-    assert trained[-1][2].seed == kept
+    assert trained[-1].settings.seed == kept

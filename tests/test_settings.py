@@ -1,4 +1,5 @@
 import inspect
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ def load_edited(tmp_path):
     def load(old, new):
         assert old in CONFIG
         (tmp_path / "config.py").write_text(CONFIG.replace(old, new))
-        return load_config(tmp_path / "config.py")
+        return check_settings(load_config(tmp_path / "config.py"), TRAINING, "config.py")
 
     return load
 
@@ -26,13 +27,16 @@ def load_edited(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("alpha = 0.01", "import numpy as np\nmine = 3\nalpha: float = np.float64(0.01)"),
+        ("alpha = 0.2", "import numpy as np\nmine = 3\nalpha: float = np.float64(0.2)"),
+        ("seed = 0", "import numpy as np\nseed = np.uint8(0)"),
+        ("decay = True", "import numpy as np\ndecay = np.True_"),
         ("(128,)", "[128]"),
+        ("(128,)", "(__import__('numpy').int64(128),)"),
     ],
 )
 def test_a_harmless_edit_of_config_changes_nothing(load_edited, old, new):
-    assert load_edited("alpha = 0.01", "alpha = 0.02")[0].alpha == 0.02
-    training = vars(load_edited(old, new)[0])  # anew, in the same session
+    assert load_edited("alpha = 0.2", "alpha = 0.02").alpha == 0.02
+    training = vars(load_edited(old, new))  # anew, in the same session
     assert training == DEFAULTS
     # plain values, which a model file can hold
     assert {type(value) for value in training.values()} == {bool, int, float, tuple}
@@ -42,13 +46,14 @@ def test_a_harmless_edit_of_config_changes_nothing(load_edited, old, new):
 LAYERS = "it must be 1 to 16 whole numbers from 1 to 4096, such as (128,)"
 WRONG_EDITS = [
     (CONFIG, "", ": alpha is missing: it must be a number from 1e-08 to "),
-    ("alpha = 0.01", "alpha = 1 +", ", line 4: alpha = 1 +"),
+    ("alpha = 0.2", "alpha = 1 +", ", line 4: alpha = 1 +"),
     ("decay = True", "decay = true", "decay = true"),
     ("(128,)", "128", f": hidden_layers = 128: {LAYERS}"),
     ("(128,)", "'128'", f": hidden_layers = '128': {LAYERS}"),
     ("(128,)", "(128,) * 10**5", LAYERS),
-    ("alpha = 0.01", "alpha = float('nan')", ": alpha = nan: it must be a number"),
+    ("alpha = 0.2", "alpha = float('nan')", ": alpha = nan: it must be a number"),
     ("batch_size = 32", "batch_size = 32.0", ": batch_size = 32.0: it must be a whole number"),
+    ("alpha = 0.2", "alpha = True", ": alpha = True: it must be a number"),
     ("seed = 0", "seed = True", ": seed = True: it must be a whole number from 0 to 4294967295"),
     ("deskew = True", "deskew = 1", ": deskew = 1: it must be True or False"),
 ]
@@ -82,7 +87,9 @@ def test_the_ends_of_a_range_are_allowed_and_nothing_beyond(name):
 
     def check(number):
         value = (number,) * MOST_HIDDEN_LAYERS if setting.kind is tuple else number
-        assert check_settings({name: value}, {name: setting}, "config.py") == {name: value}
+        assert check_settings({name: value}, {name: setting}, "config.py") == SimpleNamespace(
+            **{name: value}
+        )
 
     check(setting.lowest)
     check(setting.highest)

@@ -14,29 +14,21 @@ import augmentation
 from data_preprocessing import preprocess
 from files import UserError
 from main import train_and_save
-from model import CLASSES, MultilayerPerceptron
-from save_load import HISTORY, load_model, save_model
+from model import CLASSES, HISTORY, Model, MultilayerPerceptron
+from save_load import load_model, save_model
 from settings import TRAINING
-from train import progress_bar, show_epoch, train
+from train import progress_bar, show_epoch, train, untrained
 
 
-def train_fully(*arguments):
-    """Train to the end: what `train` yields last."""
-    return list(train(*arguments))[-1]
+def train_fully(settings, training, held_out):
+    """Train a new network to the end: its Model."""
+    return list(train(untrained(settings), training, held_out))[-1]
 
 
-def start_from(network, settings):
-    """The argument resume_from to begin a training with this network."""
-    velocity = np.zeros_like(network.parameters)
-    return network, dict.fromkeys(HISTORY, np.empty(0)), settings, velocity
-
-
-@pytest.mark.parametrize(("momentum", "l2", "decay"), [(0.0, 0.0, False), (0.9, 0.01, True)])
-def test_training_follows_the_formulas(
-    monkeypatch, make_network, few, settings, momentum, l2, decay
-):
+@pytest.mark.parametrize(("l2", "decay"), [(0.0, False), (0.01, True)])
+def test_training_follows_the_formulas(monkeypatch, make_network, few, settings, l2, decay):
     settings.alpha, settings.batch_size, settings.number_of_epochs = 0.3, 9, 3
-    settings.momentum, settings.l2, settings.decay = momentum, l2, decay
+    settings.l2, settings.decay = l2, decay
     network, expected = make_network((9,), np.float64), make_network((9,), np.float64)
     batches, backward = [], MultilayerPerceptron.backward
 
@@ -45,7 +37,8 @@ def test_training_follows_the_formulas(
         return backward(self, X, Y, l2)
 
     monkeypatch.setattr(MultilayerPerceptron, "backward", record)
-    _, history, _, _ = train_fully(few, few, settings, start_from(network, settings))
+    model = Model(network, {name: np.empty(0) for name in HISTORY}, settings)
+    *_, trained = train(model, few, few)
     monkeypatch.undo()
 
     inputs, targets = preprocess(few[0], deskew=False), np.eye(CLASSES)[few[1]]
@@ -56,7 +49,7 @@ def test_training_follows_the_formulas(
     assert (np.sort(visited) == np.arange(500)).all()
     assert len({order.tobytes() for order in visited}) == 3  # a new order every epoch
 
-    velocity, losses = 0, []
+    losses = []
     for step, (X, Y) in enumerate(batches):
         np.testing.assert_array_equal(Y, targets[order[step]])
         alpha, progress = 0.3, (step + 0.5) / len(batches)
@@ -64,84 +57,86 @@ def test_training_follows_the_formulas(
             alpha *= min(1, progress / 0.02) * (1 + math.cos(math.pi * progress)) / 2
         log_P = expected.backward(X, Y, l2)
         losses.append(-(Y * log_P).sum() / 500)
-        velocity = momentum * velocity + alpha * expected.gradient
-        expected.parameters -= velocity
-    np.testing.assert_allclose(network.parameters, expected.parameters, rtol=1e-9, atol=1e-12)
+        expected.parameters -= alpha * expected.gradient
+    np.testing.assert_allclose(
+        trained.network.parameters, expected.parameters, rtol=1e-9, atol=1e-12
+    )
     cross_entropy, penalty = sum(losses[-56:]), l2 / 2 * (expected.all_weights**2).sum()
-    assert history["training_loss"][-1] == pytest.approx(cross_entropy + penalty, rel=1e-9)
+    assert trained.history["training_loss"][-1] == pytest.approx(cross_entropy + penalty, rel=1e-9)
 
 
 @pytest.mark.parametrize("switch", [False, True])
 def test_held_out_images_are_evaluated_and_not_trained_on(few, settings, switch):
     settings.hidden_layers, settings.deskew, settings.augment = (3,), switch, switch
     held_out = few[0][400:], few[1][400:]
-    network, history, _, _ = train_fully(few, held_out, settings)
+    model = train_fully(settings, few, held_out)
     X = preprocess(held_out[0], switch)  # as in training, but not distorted
-    loss, accuracy = network.evaluate(X, held_out[1], settings.l2)
-    assert history["held_out_loss"] == pytest.approx([loss], rel=1e-6)
-    assert history["held_out_accuracy"] == [accuracy]
-    again, *_ = train_fully(few, few, settings)
-    assert again.parameters.tobytes() == network.parameters.tobytes()
+    loss, accuracy = model.network.evaluate(X, held_out[1], settings.l2)
+    assert model.history["held_out_loss"] == pytest.approx([loss], rel=1e-6)
+    assert model.history["held_out_accuracy"] == [accuracy]
+    again = train_fully(settings, few, few)
+    assert again.network.parameters.tobytes() == model.network.parameters.tobytes()
 
 
 def test_distortions_help(mnist, settings):
-    settings.alpha, settings.momentum, settings.decay = 0.05, 0.9, True
+    settings.alpha, settings.decay = 0.5, True
     settings.number_of_epochs = 20
     training, held_out = [a[:2000] for a in mnist[:2]], [a[2000:6000] for a in mnist[:2]]
     errors = []
     for settings.augment in (False, True):
-        _, history, _, _ = train_fully(training, held_out, settings)
-        errors.append(1 - history["held_out_accuracy"][-1])
+        model = train_fully(settings, training, held_out)
+        errors.append(1 - model.history["held_out_accuracy"][-1])
     assert errors[1] < 0.75 * errors[0]  # 0.61 was measured; distortions three times as large: 1.30
 
 
 def test_a_training_resumed_from_any_epoch_ends_with_the_same_bits(tmp_path, few, settings):
     settings.decay = settings.augment = True
-    settings.momentum, settings.l2, settings.hidden_layers = 0.9, 1e-4, (4,)
+    settings.alpha, settings.l2, settings.hidden_layers = 0.1, 1e-4, (4,)
     settings.number_of_epochs = 4
-    *interrupted, expected = train(few, few, settings)  # the first ones are not changed later
-    assert expected[-1] is None and len(interrupted) == 3
-    for trained in interrupted:
-        save_model(tmp_path / "m.npz", *trained)
-        resumed = train_fully(few, few, settings, load_model(tmp_path / "m.npz"))
-        assert bits(*resumed) == bits(*expected)
+    # the first ones are not changed later
+    *interrupted, expected = train(untrained(settings), few, few)
+    assert expected.is_complete and [model.epochs for model in interrupted] == [1, 2, 3]
+    for model in interrupted:
+        save_model(tmp_path / "m.npz", model)
+        *_, resumed = train(load_model(tmp_path / "m.npz"), few, few)
+        assert bits(resumed) == bits(expected)
 
 
 def test_an_error_in_the_thread_of_the_distortions_ends_the_training(monkeypatch, few, settings):
     settings.augment = True
     monkeypatch.setattr(augmentation, "warp", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        train_fully(few, few, settings)
+        train_fully(settings, few, few)
 
 
 def test_validation_images_are_the_last_of_the_training_images(tmp_path, few, settings):
     settings.hidden_layers, settings.validation_size = (3,), 100
-    options = SimpleNamespace(model=tmp_path / "m.npz", resume=None, seeds=1)
+    options = SimpleNamespace(settings=settings, model=tmp_path / "m.npz", resume=None, seeds=1)
     training, held_out = [a[:400] for a in few], [a[400:] for a in few]
-    expected = train_fully(training, held_out, settings)
-    assert bits(*train_and_save(few, None, settings, options)) == bits(*expected[:3])
+    expected = train_fully(settings, training, held_out)
+    assert bits(train_and_save(few, None, options)) == bits(expected)
 
 
 def test_a_training_beyond_mnist_can_be_resumed(monkeypatch, tmp_path, few, few_of_each, settings):
     settings.beyond_mnist, settings.hidden_layers, settings.number_of_epochs = True, (4,), 3
-    options = SimpleNamespace(model=tmp_path / "m.npz", resume=None, seeds=1)
-    expected = bits(*train_and_save(few, few, settings, options))
+    options = SimpleNamespace(settings=settings, model=tmp_path / "m.npz", resume=None, seeds=1)
+    expected = bits(train_and_save(few, few, options))
     options.model = tmp_path / "renamed.npz"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("train.show_epoch", Mock(side_effect=[None, KeyboardInterrupt]))
-        train_and_save(few, few, settings, options)
+        train_and_save(few, few, options)
     options.model, options.resume = None, tmp_path / "renamed.partial.npz"
-    assert bits(*train_and_save(few, few, None, options)) == expected
+    assert bits(train_and_save(few, few, options)) == expected
     assert {path.name for path in tmp_path.iterdir()} == {"m.npz", "renamed.npz"}
     options.resume = tmp_path / "renamed.npz"
     with pytest.raises(UserError, match=r"renamed\.npz: its training is complete"):
-        train_and_save(few, few, None, options)
+        train_and_save(few, few, options)
 
 
 def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(few, settings):
     settings.alpha = 1e8
     with np.errstate(all="raise", under="ignore"), pytest.raises(UserError) as error:
-        train_fully(few, few, settings)
+        train_fully(settings, few, few)
     assert "epoch 1" in str(error.value) and "alpha = 1e+08" in str(error.value)
 
 
@@ -162,16 +157,15 @@ def test_any_settings_end_in_finite_numbers_or_in_the_error(mnist, tmp_path, exa
     @given(settings=st.builds(SimpleNamespace, **SETTINGS))
     def check(settings):
         try:
-            *_, trained = train(few, few, settings, show_progress=False)
-            assert all(np.isfinite(values).all() for values in trained[1].values())
-            save_model(path, *trained)
+            *_, trained = train(untrained(settings), few, few, show_progress=False)
+            assert all(np.isfinite(values).all() for values in trained.history.values())
+            save_model(path, trained)
         except UserError as error:
             assert "smaller alpha" in str(error)
         else:
             loaded = load_model(path)
-            assert bits(*loaded) == bits(*trained) and loaded[2] == settings
-            X = preprocess(mnist[0][:500], settings.deskew)
-            assert np.isfinite(loaded[0].predict_proba(X)).all()
+            assert bits(loaded) == bits(trained) and loaded.settings == settings
+            assert np.isfinite(loaded.predict_proba(mnist[0][:500])).all()
 
     check()
 
