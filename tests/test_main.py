@@ -121,8 +121,8 @@ def test_six_pictures_of_the_shipped_model_and_a_light_start_without_windows(mni
     process = run_main(tmp_path, **toolkit)
     assert accuracy(process) >= 99.3 and process.stderr == ""
     assert names(tmp_path / "plots") == PICTURES
-    *windows, advice, last = process.stdout.splitlines()[-8:]
-    assert {*windows} == {f"window {name}" for name in PICTURES}
+    *lines, advice, last = process.stdout.splitlines()
+    assert {f"window {name}" for name in PICTURES} <= {*lines}
     assert advice.startswith("Close the windows") and last == "shown"
     process = run_main(tmp_path, "--no-show-plots", PYTHONPROFILEIMPORTTIME="1", **toolkit)
     assert process.returncode == 0 and "shown" not in process.stdout
