@@ -49,6 +49,7 @@ FILE_SIZE, MEMORY = resource.RLIMIT_FSIZE, resource.RLIMIT_AS  # the first fails
     [
         ([*QUICK, "--model", "/proc/m.npz"], [], "/proc/m.npz: can't be written: "),
         ([*QUICK, "--model", "locked.npz"], [], "locked.previous.npz: can't be written: it is a "),
+        (["--model", "a\n\33[31m.npz"], [], r"error: a\n\x1b[31m.npz: no such file"),
         (QUICK, [(FILE_SIZE, 10_000)], "m.npz: can't be written: File too large"),
         ([*QUICK, *DEEP], [(MEMORY, 1000 * 2**20)], "memory"),
     ],
@@ -128,6 +129,19 @@ def test_six_pictures_of_the_shipped_model_and_a_light_start_without_windows(mni
     assert process.returncode == 0 and "shown" not in process.stdout
     assert re.search(r"\bnumpy$", process.stderr, re.MULTILINE)
     assert not re.search(r"\b(tensorflow|keras)\b", process.stderr)
+
+
+def test_a_toolkit_that_ends_the_program_ends_it_after_everything_else(mnist, tmp_path):
+    """As Qt does where its Python package is installed without the system's libraries."""
+    (tmp_path / "toolkit.py").write_text(
+        TOOLKIT.replace("print", "__import__('os').abort() or print")
+    )
+    toolkit = {"MPLBACKEND": "module://toolkit", "PYTHONPATH": str(tmp_path)}
+    process = run_main(tmp_path, **toolkit)
+    assert process.returncode == -signal.SIGABRT and names(tmp_path / "plots") == PICTURES
+    assert process.stdout.startswith("Test accuracy: 99.")
+    assert process.stdout.endswith("Saved 6 pictures in plots.\n")
+    assert run_main(tmp_path, "--no-show-plots", **toolkit).returncode == 0
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
