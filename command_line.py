@@ -66,7 +66,11 @@ def make_parser(train_model, config):
     modes.add_argument("--resume", type=Path, metavar="FILE", help=text)
     text = "recognise the digits in pictures, or in folders of pictures"
     modes.add_argument("--predict", nargs="+", metavar="FILE", help=text)
-    modes.add_argument("--draw", action="store_true", help="recognise digits drawn with the mouse")
+    text = "serve a page to draw digits on and to drop photographs in"
+    modes.add_argument("--draw", action="store_true", help=text)
+    text = "address that --draw listens at (default: 127.0.0.1, this machine only; 0.0.0.0: to use a "
+    text += "phone, any machine in the network)"
+    parser.add_argument("--address", default="127.0.0.1", help=text)
     text = f"train N networks that differ only in their seed: {SEEDS.rule} (default: 1)"
     parser.add_argument("--seeds", type=option_type(SEEDS), default=1, metavar="N", help=text)
     text = "file of the network (default: trained_model.npz; handwriting/model.npz to recognise "

@@ -4,7 +4,7 @@
     python main.py --train-model    train a new one first
     python main.py --resume FILE    resume an interrupted training
     python main.py --predict FILE   recognise the digits in pictures of your own
-    python main.py --draw           recognise digits you draw with the mouse
+    python main.py --draw           recognise digits that you draw, on a page in the browser
 
 The first three print "Test accuracy: 99.42% (58 errors in 10,000)", or whatever the network
 reaches, then precision and recall for each digit, and save six pictures in plots/.
@@ -118,9 +118,9 @@ def recognise_handwriting(options):
     """Recognise digits in pictures or drawings; return the exit status."""
     model = load_model(options.model or HANDWRITING_MODEL)
     if options.draw:
-        from handwriting.draw import open_window
+        from handwriting.draw import serve
 
-        return open_window(model, options.settings.left_out_below, options.plots_dir)
+        return serve(model, options.settings, options.address)
     from handwriting.predict import predict
 
     return predict(options.predict, model.predict_proba, options.settings, options.plots_dir)

@@ -1,191 +1,157 @@
-"""A window to draw in, or a page in the browser, which shows how the network reads a digit."""
+"""--draw: the server behind draw.html, a page to draw on, drop photographs in and watch the network.
 
-import itertools
-import os
-import socket
-
-import numpy as np
-from matplotlib import pyplot as plt
-from PIL import Image, ImageDraw, ImageOps
-
-from files import UserError, atomic_write
-from handwriting.explanation import ReadingFigure
-from handwriting.normalise import normalise
-from utils import softmax
-
-PAPER_SIDE = 560  # pixels of the square to draw in
-PEN = 20  # radius of the pen in pixels, such that strokes come out as thick as MNIST's
-TOOLKITS = ("gtk", "macosx", "qt", "tk", "wx")  # of matplotlib's backends that open windows
-HINT = "c  clear      u  undo      s  save      q  quit"
-PAGE = """<!DOCTYPE html>
-<title>Draw a digit</title>
-<style>.ui-dialog-titlebar, .mpl-toolbar { display: none }</style>
-<body><script src="js/mpl.js"></script><script>
-const socket = new WebSocket(`ws://${location.host}/1/ws`);
-new mpl.figure(1, socket, null, document.body);
-socket.onclose = () => document.body.append("The program has ended.");
-</script>
+The path of a request ends in a token, new at each start, and a name: none (GET: the page), `read`,
+`show` or `draw` (POST: a picture file) or `why` (POST: an image). The server keeps nothing.
 """
 
+import asyncio
+import base64
+import contextlib
+import io
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+import webbrowser
 
-def open_window(model, left_out_below, folder):
-    """Let the user draw, in a window or in the browser; return 0 when it is closed.
+import numpy as np
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler, stream_request_body
 
-    A drawing is no digit if its largest probability is below left_out_below. folder: where drawings
-    are saved. Raises UserError if neither a window nor a page can be opened.
+from data_preprocessing import INPUTS, SIDE
+from files import PROJECT, UserError, printable
+from handwriting.normalise import normalise
+from handwriting.page import recognise_page
+from handwriting.picture import as_jpeg
+from utils import relu_derivative, softmax
+
+PORTS = (*range(8000, 8010), 0)  # the first that is free is taken; 0: any
+MOST_BYTES = 40_000_000  # of a picture file
+
+
+def serve(model, settings, address):
+    """Serve the page until Ctrl-C, in a notebook as long as its kernel runs; return 0.
+
+    model: a Model. settings: those for recognising handwriting. Raises UserError if the program
+    can't listen at the address.
     """
-    in_browser = not plt.get_backend().lower().startswith(TOOLKITS)
-    if in_browser:
-        try:
-            plt.switch_backend("webagg")
-        except (ImportError, RuntimeError):
-            raise UserError(
-                "--draw needs a display and a toolkit that matplotlib knows, such as Tk (Debian's "
-                "python3-tk), or, to draw in a browser, tornado (pip install tornado)"
-            ) from None
-    window = DrawingWindow(model, left_out_below, folder)
-    if in_browser:
-        prepare_page(window)
-    plt.show()
+    sockets, token = listen(address), secrets.token_hex(6)
+    port, path = sockets[0].getsockname()[1], rf"(?:(.*/{token})/?(read|show|draw|why|)|.*)"
+    options = {"model": model, "recognition": settings, "log_function": lambda handler: None}
+    options |= {"photographs": asyncio.Lock(), "drawings": asyncio.Lock()}
+    server = HTTPServer(Application([(path, Handler)], **options), max_body_size=2**60)
+    loop = asyncio.new_event_loop()
+    loop.call_soon(server.add_sockets, sockets)
+    # not in this thread, where a notebook runs a loop of its own
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    if address in ("0.0.0.0", "::"):
+        with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as probe:
+            probe.connect(("192.0.2.1", 9))  # sends nothing, but finds the way into the network
+            address = probe.getsockname()[0]
+    url = f"http://{f'[{address}]' if ':' in address else address}:{port}/{token}/"
+    print(f"Draw on this page, or drop photographs on it: {url}")
+    print(f"To read a photograph from the command line: curl --data-binary @photo.jpg {url}read")
+    if address not in ("127.0.0.1", "localhost", "::1"):
+        print("A phone in this network may use it, and so may all who know it; it isn't encrypted.")
+    if "ipykernel" not in sys.modules:
+        print("Ctrl-C ends the program.", flush=True)
+        os.environ["TERM"] = ""  # so that no text browser opens in the terminal
+        webbrowser.open(url)
+        time.sleep(1e8)  # three years; on Windows, Ctrl-C doesn't end most other ways to wait
     return 0
 
 
-def prepare_page(window):
-    """Make matplotlib's web server serve the window as a page, until q or Ctrl-C is pressed."""
-    from matplotlib.backends.backend_webagg import WebAggApplication
-    from tornado.ioloop import IOLoop
-
-    plt.rcParams["webagg.open_in_browser"] = False  # matplotlib prints the address instead
-    WebAggApplication.AllFiguresPage.get = lambda handler: handler.write(PAGE)
-    WebAggApplication.initialize()
-    if "SSH_CONNECTION" in os.environ:
-        port = WebAggApplication.port
-        print(f"Forward the port: ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
-    canvas, send_frame = window.canvas, window.canvas.blit
-    canvas.blit = lambda area: canvas.draw_idle()  # the browser asks for a frame when it is ready
-    canvas.handle_draw = lambda event: send_frame()  # all is drawn already
-    canvas.mpl_connect("resize_event", lambda event: canvas.draw())
-    window.close = IOLoop.current().stop
+def listen(address):
+    """Sockets at an address, a list."""
+    for port in PORTS:
+        with contextlib.suppress(OSError):
+            return bind_sockets(port, address)
+    raise UserError(f"--address {address}: it must be an address of this machine")
 
 
-class DrawingWindow:
-    """The window: the figure, with a pen that draws on its paper.
+@stream_request_body
+class Handler(RequestHandler):
+    """Answers a request, with one line if anything is wrong."""
 
-    ink: the drawing, a square of pixels from 0 (paper) to 255 (ink). layers, probabilities: its
-    forward pass, a list of layers (1, n), and (10,); all 0 while nothing is drawn.
-    """
+    def prepare(self):
+        self.body = bytearray()
 
-    def __init__(self, model, left_out_below, folder):
-        self.model, self.network = model, model.network
-        self.left_out_below, self.folder = left_out_below, folder
-        self.ink = Image.new("L", (PAPER_SIDE, PAPER_SIDE))
-        self.before = []  # the drawing before each stroke
-        self.pen_at = None  # where the pen touches the paper
-        self.stale = []  # panels that don't show its answer yet
-        with plt.rc_context({"toolbar": "None"}):  # its pan and zoom would take the mouse away
-            note = "28 x 28 pixels" + ",\nstraightened" * model.settings.deskew
-            self.picture = ReadingFigure(self.network, PAPER_SIDE, note)
-        self.figure, self.paper = self.picture.figure, self.picture.paper
-        self.close = lambda: plt.close(self.figure)
-        self.canvas = self.figure.canvas
-        # matplotlib's own keys: s would open a dialogue, c go back in the zoom
-        self.canvas.mpl_disconnect(self.canvas.manager.key_press_handler_id)
-        self.canvas.mpl_connect("button_press_event", self.press)
-        self.canvas.mpl_connect("motion_notify_event", self.move)
-        self.canvas.mpl_connect("button_release_event", self.release)
-        self.canvas.mpl_connect("figure_leave_event", self.release)  # a page misses what follows
-        self.canvas.mpl_connect("key_press_event", self.key)
-        self.canvas.draw()
-        self.update()
+    def data_received(self, chunk):
+        if self.path_args[0] and len(self.body) <= MOST_BYTES:
+            self.body += chunk  # the rest is received and dropped: else no answer would arrive
 
-    def press(self, event):
-        """Put the pen on the paper."""
-        if event.button == 1 and event.inaxes is self.paper:
-            self.before.append(self.ink.copy())
-            self.pen_at = (event.xdata, event.ydata)
-            self.move(event)
-
-    def move(self, event):
-        """Draw with the pen, if it is on the paper."""
-        if self.pen_at is None:
-            return
-        if event.inaxes is not self.paper:  # it goes on where the pen comes back
-            self.pen_at = ()
-            return
-        here = (event.xdata, event.ydata)
-        self.draw_line(self.pen_at or here, here)
-        self.pen_at = here
-        # one panel per event: all would take longer than the mouse does to its next event
-        if not self.stale:
-            self.ask()
-            self.stale = self.picture.panels[1:]
-        self.picture.redraw(self.stale.pop())
-
-    def release(self, event):
-        """Lift the pen."""
-        if getattr(event, "button", 1) == 1 and self.pen_at is not None:
-            self.pen_at = None
-            self.update()
-
-    def key(self, event):
-        """Clear the paper, undo the last stroke or clearing, save the drawing, or end."""
-        if event.key == "s":
-            return self.save()
-        if event.key == "q":
-            return self.close()
-        if event.key == "c":
-            self.before.append(self.ink)
-            self.ink = Image.new("L", (PAPER_SIDE, PAPER_SIDE))
-        elif event.key in ("u", "ctrl+z") and self.before:
-            self.ink = self.before.pop()
+    async def answer(self, has_token, name):
+        if not has_token:
+            status, reason = 403, "the address must be as the program printed it"
+        elif self.request.method in ("GET", "HEAD"):
+            return self.finish((PROJECT / "handwriting" / "draw.html").read_bytes())
+        elif len(self.body) > MOST_BYTES:
+            status, reason = 413, f"more than {MOST_BYTES / 1e6:.0f} MB; make the picture smaller"
         else:
-            return
-        self.pen_at = None
-        self.update()
+            is_drawing, work = name in ("draw", "why"), explain if name == "why" else read
+            arguments = self.body, name, self.settings["model"], self.settings["recognition"]
+            try:
+                async with self.settings["drawings" if is_drawing else "photographs"]:
+                    return self.finish(await asyncio.to_thread(work, *arguments))
+            except (UserError, MemoryError) as error:
+                status, reason = 400, printable(error) or "not enough memory"
+        self.set_status(status)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"error: {reason}\n")
 
-    def save(self):
-        """Write the drawing to the first of drawing-1.png, drawing-2.png, ... that isn't there."""
-        paths = (self.folder / f"drawing-{number}.png" for number in itertools.count(1))
-        path = next(path for path in paths if not path.exists())
-        try:
-            with atomic_write(path) as file:
-                ImageOps.invert(self.ink).save(file, "PNG")
-            self.update(f"saved in {path.parent.name}/{path.name}")
-        except UserError as error:
-            self.update(f"error: {error}")
+    get = head = post = put = patch = delete = options = answer
 
-    def update(self, message=HINT):
-        """Ask the network and show the whole answer, and a message below the drawing."""
-        self.picture.message.set_text(message)
-        self.picture.drawing.set_data(1 - self.soft_ink())
-        self.ask()
-        self.stale = []
-        for panel in self.picture.panels:
-            self.picture.redraw(panel)
 
-    def ask(self):
-        """Ask the network what the drawing is, and set its answer in the picture."""
-        self.layers = [np.zeros((1, size)) for size in self.network.layer_sizes]
-        self.probabilities, title, digit = np.zeros(10), "", None
-        if self.ink.getbbox():  # anything is drawn
-            X = self.model.inputs(normalise(self.soft_ink())[None])
-            self.layers = self.network.forward(X)
-            self.probabilities, title = softmax(self.layers[-1])[0], "no digit"
-            if self.probabilities.max() >= self.left_out_below:
-                digit = self.probabilities.argmax()
-                title = f"The answer: {digit}"
-        self.picture.show(self.layers, self.probabilities, title, digit)
+def read(body, name, model, settings):
+    """The digits in a picture file, as a dictionary; boxes are shares of its height and width.
 
-    def soft_ink(self):
-        """The drawing, half as large, with soft edges: float32 from 0 (paper) to 1 (ink)."""
-        return np.asarray(self.ink.reduce(2), np.float32) / 255
+    name: "show" adds the picture and the images of the digits, "draw" the images.
+    """
+    page = recognise_page(io.BytesIO(body), model.predict_proba, settings)
+    size = np.repeat(page.picture.shape, 2)
+    answer = {"text": page.text, "digits": [], "left_out": (page.left_out / size).tolist()}
+    for n, text in enumerate(page.texts):
+        digit = {"text": text, "doubt": text.endswith("?"), "box": (page.boxes[n] / size).tolist()}
+        digit["probabilities"] = page.probabilities[n].tolist()
+        if name in ("show", "draw"):
+            digit["image"] = page.images[n].ravel().tolist()
+        answer["digits"].append(digit)
+    if name == "draw" and not page.texts and page.picture.min() < 0.5:
+        answer["image"] = normalise(1 - page.picture).ravel().tolist()  # of no digit
+    if name == "show":
+        code = base64.b64encode(as_jpeg(page.picture)).decode()
+        answer |= {"picture": f"data:image/jpeg;base64,{code}", "shape": page.picture.shape}
+    return answer
 
-    def draw_line(self, start, end):
-        """Draw a line with round ends, and show it."""
-        drawing = ImageDraw.Draw(self.ink)
-        ends = np.rint((start, end))
-        drawing.line(ends.flatten().tolist(), 255, 2 * PEN + 1)
-        for x, y in ends:
-            drawing.ellipse([x - PEN, y - PEN, x + PEN, y + PEN], 255)
-        self.picture.drawing.set_data(1 - self.soft_ink())
-        self.picture.redraw(self.picture.panels[0])
+
+def explain(body, name, model, settings):
+    """What the network makes of an image, 784 bytes, and the neurons that speak most.
+
+    A neuron of the last hidden layer adds its activation times its weight to the answer's score.
+    """
+    if len(body) != INPUTS:
+        raise UserError(f"an image has {INPUTS} bytes")
+    network, image = model.network, np.frombuffer(body, np.uint8).reshape(1, SIDE, SIDE)
+    *layers, logits = network.forward(model.inputs(image))
+    probabilities = softmax(logits)[0]
+    speech = layers[-1][0] * network.weights[-1][:, probabilities.argmax()]
+    order = speech.argsort()
+    neurons = [j for j in order[:-5:-1] if speech[j] > 0] + [j for j in order[:1] if speech[j] < 0]
+    # the weight of each pixel for them, along all paths through active neurons
+    W = network.weights[-2][:, neurons]
+    for W_before, H in zip(network.weights[-3::-1], layers[-2:0:-1]):
+        W = W_before @ (W * relu_derivative(H).T)
+    return {
+        "layers": [shades(layer[0]) for layer in layers],
+        "probabilities": probabilities.tolist(),
+        "neurons": [(int(j), float(speech[j]), shades(w)) for j, w in zip(neurons, W.T)],
+    }
+
+
+def shades(values):
+    """Numbers as a list of integers from -255 to 255, the largest or smallest of them."""
+    return np.rint(255 * values / max(np.abs(values).max(), 1e-9)).astype(int).tolist()
