@@ -1,4 +1,4 @@
-"""--draw: the server behind draw.html, a page to draw on, drop photographs in and watch the network.
+"""--draw: the server behind draw.html, a page to draw on, to drop photographs in and to watch.
 
 The path of a request ends in a token, new at each start, and a name: none (GET: the page), `read`,
 `show` or `draw` (POST: a picture file) or `why` (POST: an image). The server keeps nothing.
@@ -38,8 +38,14 @@ def serve(model, settings, address):
     model: a Model. settings: those for recognising handwriting. Raises UserError if the program
     can't listen at the address.
     """
-    sockets, token = listen(address), secrets.token_hex(6)
-    port, path = sockets[0].getsockname()[1], rf"(?:(.*/{token})/?(read|show|draw|why|)|.*)"
+    for port in PORTS:
+        with contextlib.suppress(OSError):
+            sockets = bind_sockets(port, address)
+            break
+    else:
+        raise UserError(f"--address {address}: it must be an address of this machine")
+    port, token = sockets[0].getsockname()[1], secrets.token_hex(6)
+    path = rf"(?:(.*/{token})/?(read|show|draw|why|)|.*)"  # a proxy may add a prefix
     options = {"model": model, "recognition": settings, "log_function": lambda handler: None}
     options |= {"photographs": asyncio.Lock(), "drawings": asyncio.Lock()}
     server = HTTPServer(Application([(path, Handler)], **options), max_body_size=2**60)
@@ -63,14 +69,6 @@ def serve(model, settings, address):
         webbrowser.open(url)
         time.sleep(1e8)  # three years; on Windows, Ctrl-C doesn't end most other ways to wait
     return 0
-
-
-def listen(address):
-    """Sockets at an address, a list."""
-    for port in PORTS:
-        with contextlib.suppress(OSError):
-            return bind_sockets(port, address)
-    raise UserError(f"--address {address}: it must be an address of this machine")
 
 
 @stream_request_body
@@ -107,10 +105,7 @@ class Handler(RequestHandler):
 
 
 def read(body, name, model, settings):
-    """The digits in a picture file, as a dictionary; boxes are shares of its height and width.
-
-    name: "show" adds the picture and the images of the digits, "draw" the images.
-    """
+    """The digits in a picture file, as a dictionary; boxes are shares of its height and width."""
     page = recognise_page(io.BytesIO(body), model.predict_proba, settings)
     size = np.repeat(page.picture.shape, 2)
     answer = {"text": page.text, "digits": [], "left_out": (page.left_out / size).tolist()}
@@ -129,10 +124,7 @@ def read(body, name, model, settings):
 
 
 def explain(body, name, model, settings):
-    """What the network makes of an image, 784 bytes, and the neurons that speak most.
-
-    A neuron of the last hidden layer adds its activation times its weight to the answer's score.
-    """
+    """What the network makes of an image, 784 bytes, and which neurons speak for it and against."""
     if len(body) != INPUTS:
         raise UserError(f"an image has {INPUTS} bytes")
     network, image = model.network, np.frombuffer(body, np.uint8).reshape(1, SIDE, SIDE)
