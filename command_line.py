@@ -2,9 +2,7 @@
 
 import argparse
 import contextlib
-import difflib
 import os
-import re
 import signal
 import sys
 import warnings
@@ -31,9 +29,7 @@ def parse_command_line(train_model, arguments=None):
         raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")
     config = load_config()
     parser = make_parser(train_model, config)
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(advice(unknown[0], parser))
+    options = parser.parse_args(arguments)
     overrides = {name: value for name in TRAINING if (value := vars(options).pop(name)) is not None}
     if options.predict or options.draw or options.resume:
         options.train_model = False
@@ -112,19 +108,6 @@ def option_type(setting):
             raise argparse.ArgumentTypeError(f"{text!r} is not {setting.rule}{commas}") from None
 
     return convert
-
-
-def advice(argument, parser):
-    """What to write instead of an argument that is not an option."""
-    if argument.startswith("-"):
-        options = re.findall(r"--[\w-]+", parser.format_help())
-        near = difflib.get_close_matches(argument.partition("=")[0], options, n=1)
-        return f"unknown option {argument}" + "".join(f"; did you mean {n}?" for n in near)
-    if argument.lower() in ("true", "false", "yes", "no"):
-        return f"{argument} belongs to no option; write --augment or --no-augment, for example"
-    if argument.replace(".", "").isdigit():
-        return f"{argument} belongs to no option; separate several values by commas: 128,64"
-    return f"{argument} belongs to no option; to read a picture, write --predict {argument}"
 
 
 def run_as_program(main):

@@ -1,22 +1,16 @@
 """The pictures. Each `plot_...` function returns a figure; main.py saves and shows them."""
 
-import os
 import sys
 import warnings
 
+import matplotlib
 import numpy as np
+from matplotlib import ticker
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from data_preprocessing import SIDE
 from files import UserError, atomic_write
-
-# A backend that doesn't exist would stop the import, and none is needed to draw. A notebook's is
-# right.
-is_notebook = "ipykernel" in sys.modules
-chosen_backend = None if is_notebook else os.environ.pop("MPLBACKEND", None)
-import matplotlib  # noqa: E402
-from matplotlib import ticker  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.patches import Rectangle  # noqa: E402
 
 matplotlib.rcdefaults()  # pictures don't depend on the user's matplotlibrc
 
@@ -155,18 +149,16 @@ def show_pictures(paths):
     """
     import matplotlib.pyplot as plt  # only here: a toolkit that is not complete ends the program
 
-    try:
-        if chosen_backend:  # a program that is started from a notebook inherits its backend
-            plt.switch_backend("agg" if "inline" in chosen_backend else chosen_backend)
-        for path in paths:
-            picture = plt.imread(path)
-            height, width, _ = picture.shape
-            window = plt.figure(path.name, (width / DPI, height / DPI), DPI)
-            axes = window.add_axes((0, 0, 1, 1))
-            axes.imshow(picture)
-            axes.axis("off")
-    except Exception:  # no such backend, no display or no toolkit: no windows
+    # a program that is started from a notebook inherits its backend
+    if "inline" in matplotlib.get_backend() and "ipykernel" not in sys.modules:
         return
+    for path in paths:
+        picture = plt.imread(path)
+        height, width, _ = picture.shape
+        window = plt.figure(path.name, (width / DPI, height / DPI), DPI)
+        axes = window.add_axes((0, 0, 1, 1))
+        axes.imshow(picture)
+        axes.axis("off")
     if plt.gcf().canvas.required_interactive_framework:
         print("Close the windows to end the program.", flush=True)
     plt.show()

