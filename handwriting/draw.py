@@ -51,9 +51,7 @@ def serve(model, settings, address):
     server = HTTPServer(Application([(path, Handler)], **options), max_body_size=2**60)
     loop = asyncio.new_event_loop()
     loop.call_soon(server.add_sockets, sockets)
-    # not in this thread, where a notebook runs a loop of its own
-    threading.Thread(target=loop.run_forever, daemon=True).start()
-
+    threading.Thread(target=loop.run_forever, daemon=True).start()  # a notebook's loop runs here
     if address in ("0.0.0.0", "::"):
         with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as probe:
             probe.connect(("192.0.2.1", 9))  # sends nothing, but finds the way into the network
@@ -67,7 +65,10 @@ def serve(model, settings, address):
         print("Ctrl-C ends the program.", flush=True)
         os.environ["TERM"] = ""  # so that no text browser opens in the terminal
         webbrowser.open(url)
-        time.sleep(1e8)  # three years; on Windows, Ctrl-C doesn't end most other ways to wait
+        try:
+            time.sleep(1e8)  # years; Ctrl-C ends this on Windows, too
+        finally:
+            loop.call_soon_threadsafe(loop.stop)  # nothing that waits is begun
     return 0
 
 
@@ -88,7 +89,7 @@ class Handler(RequestHandler):
         elif self.request.method in ("GET", "HEAD"):
             return self.finish((PROJECT / "handwriting" / "draw.html").read_bytes())
         elif len(self.body) > MOST_BYTES:
-            status, reason = 413, f"more than {MOST_BYTES / 1e6:.0f} MB; make the picture smaller"
+            status, reason = 413, f"more than {MOST_BYTES / 1e6:g} MB; make the picture smaller"
         else:
             is_drawing, work = name in ("draw", "why"), explain if name == "why" else read
             arguments = self.body, name, self.settings["model"], self.settings["recognition"]
