@@ -15,9 +15,10 @@ from data_preprocessing import preprocess
 from files import UserError
 from main import train_and_save
 from model import CLASSES, MultilayerPerceptron
+from parallel import progress_bar
 from save_load import HISTORY, load_model, save_model
 from settings import TRAINING
-from train import progress_bar, show_epoch, train
+from train import show_epoch, train
 
 
 def train_fully(*arguments):
