@@ -14,6 +14,11 @@ class UserError(Exception):
     """An error the user can fix; its text, one line, says what is wrong and what to do."""
 
 
+def printable(path):
+    """A path as one line of text: line breaks, control characters and the like are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
+
+
 @contextlib.contextmanager
 def atomic_write(path, previous=None):
     """Open a binary file that replaces `path` once it is complete and on the disk.
