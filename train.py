@@ -1,11 +1,9 @@
 """Mini-batch gradient descent: the training of one network."""
 
-import contextlib
 import copy
 import itertools
 import math
 import shutil
-import sys
 import time
 
 import numpy as np
@@ -14,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from augmentation import distorted_epochs
 from files import UserError
 from model import CLASSES, HISTORY, TARGETS, Model, MultilayerPerceptron, score
+from parallel import progress_bar
 
 WARM_UP = 0.02  # fraction of the steps in which the learning rate rises
 INITIALISATION, SHUFFLING, AUGMENTATION, BEYOND_MNIST = range(4)  # purposes of random numbers
@@ -125,16 +124,6 @@ def random_generator(settings, purpose, epoch=0):
     So an interrupted training can resume at any epoch.
     """
     return np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(purpose, epoch)))
-
-
-def progress_bar(unit, done, total, show):
-    """A tqdm progress bar; a context of None if not `show` or if there is no terminal."""
-    if not (show and sys.stderr and sys.stderr.isatty()):
-        return contextlib.nullcontext()
-    from tqdm import tqdm
-
-    form = f"{unit} {{n_fmt}}/{{total_fmt}}, {{remaining}} left{{desc}} {{bar}}"
-    return tqdm(initial=done, total=total, bar_format=form, dynamic_ncols=True)
 
 
 def show_epoch(bar, epoch, measures, settings, seconds):

@@ -1,8 +1,8 @@
 """Digits and non-digits that the handwriting network was not trained on, for pages.py.
 
-The typefaces are those that beyond_mnist.py keeps out of training; the scribbles and drawings are
-made another way than there. Each function makes one: its ink (height, width) float32, 0 to 1, and
-its label, NO_DIGIT for what is none.
+It shares no typeface, symbol or shape with the training images of handwriting/beyond_mnist.py. Each
+function makes one: its ink (height, width) float32, 0 to 1, and its label, NO_DIGIT for what is
+none.
 """
 
 import functools
@@ -12,11 +12,11 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from handwriting.beyond_mnist import SYMBOLS
 from model import NO_DIGIT
 
 FACES = [f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")]
 FACES += [f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")]
+SYMBOLS = list("ΓΔΠΣΦΨαγλμπφψωДЖИЙФЦШЩЮЯ¥€£©®±‡ÆŒþ")  # all of them unlike digits
 WORDS = (
     "account address amount answer bank birth black city class colour country customer date "
     "delivery desk door email family garden home hour invoice kitchen letter meter minute "
@@ -34,13 +34,13 @@ def line(points):
 
 DRAWINGS = {
     "house": [line("0,100 0,40 50,0 100,40 100,100 0,100"), line("40,100 40,60 60,60 60,100")],
-    "pentagram": [CIRCLE[[30, 14, 38, 22, 6, 30]]],
+    "sun": [0.5 * CIRCLE + 0.25, *np.stack([CIRCLE[::5], 0.65 * CIRCLE[::5] + 0.175], axis=1)],
     "face": [CIRCLE, 0.1 * CIRCLE + 0.3, 0.1 * CIRCLE + (0.6, 0.3), line("30,70 50,80 70,70")],
-    "heart": [line("50,100 0,40 10,5 40,0 50,25 60,0 90,5 100,40 50,100")],
+    "cup": [line("0,20 10,100 70,100 80,20 0,20"), line("78,35 100,40 95,70 73,75")],
     "arrow": [line("0,50 100,50"), line("60,20 100,50 60,80")],
-    "grid": [line("30,0 30,100"), line("70,0 70,100"), line("0,30 100,30"), line("0,70 100,70")],
+    "boat": [line("0,70 20,100 80,100 100,70 0,70"), line("50,70 50,0 85,55 50,55")],
     "spiral": [0.5 + (CIRCLE - 0.5) * ANGLES[:, None] / 6, line("100,50 20,10 0,80")],
-    "zigzag": [line("0,30 20,80 40,30 60,80 80,30 100,80")],
+    "umbrella": [line("0,50 15,15 50,0 85,15 100,50 0,50"), line("50,50 50,90 40,100 30,90")],
     "stick figure": [
         0.3 * CIRCLE + (0.35, 0),
         line("50,30 50,65"),

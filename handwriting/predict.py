@@ -1,5 +1,8 @@
-"""--predict: the digits in picture files and folders of them, printed and drawn."""
+"""--predict: the digits in picture files and folders of them, printed, drawn and in a table."""
 
+import csv
+import io
+import itertools
 import os
 import sys
 from dataclasses import replace
@@ -10,41 +13,94 @@ import numpy as np
 from PIL import Image
 
 from data_preprocessing import SIDE
-from files import UserError
+from files import UserError, atomic_write, check_writable, printable
 from handwriting.page import recognise_page
 from handwriting.picture import FORMATS, HEIC, resize
+from parallel import in_order, print_above, progress_bar
 
-AT_ONCE = 25  # answers in a picture: matplotlib can't save more than 600 inches
+FEW = 4  # pictures that are read sooner than other processes start
+AT_ONCE, MOST_DIGITS = 25, 1000  # answers and digits in a picture: it must fit into the memory
+COLUMNS = ("file", "row", "place", "digit", "confidence", "doubt", "top", "bottom", "left", "right")
 
 
 def predict(paths, recognise, thresholds, folder):
-    """Recognise the digits in pictures, print them, and save what the network saw in a folder.
+    """Recognise the digits in pictures, print them, and save them in a folder: see Record.
 
     paths: of pictures and folders, or patterns such as *.jpg. recognise, thresholds: see
     `recognise_page`. Returns the exit status: 1 if a picture can't be loaded or shows no digit.
     """
-    paths, answers = expand(paths), []
-    for path in paths:
-        try:
-            page = recognise_page(path, recognise, thresholds)
-        except (UserError, MemoryError) as error:
-            reason = "not enough memory" if isinstance(error, MemoryError) else error
-            print(f"error: {path}: {reason}", file=sys.stderr)
-            continue
-        which = f" (page 1 of {page.pages})" if page.pages > 1 else ""
-        if page.texts:
-            numbers = " ".join(f"{p:.2f}" for p in page.probabilities.max(axis=1))
-            print(f"{path}{which}: {page.text}  ({numbers})", flush=True)
-            answers.append((path, reduced(page)))
-        else:
-            print(f"{path}{which}: no digit found")
-    for start in range(0, len(answers), AT_ONCE):
-        import plots  # after the answers, since matplotlib is slow to import
+    paths, record = expand(paths), Record(folder)
+    tasks = [(os.path.abspath(path), recognise, thresholds) for path in paths]
+    if len(tasks) > FEW:
+        check_writable(record.path)  # before the work
+    results = in_order(read, tasks) if len(tasks) > FEW else itertools.starmap(read, tasks)
+    try:
+        with progress_bar("picture", 0, len(tasks), show=len(tasks) > 1) as bar:
+            for path, result in zip(map(printable, paths), results):
+                if isinstance(result, UserError):
+                    print_above(bar, f"error: {path}: {result}", sys.stderr)
+                else:
+                    page, boxes = result
+                    which = f" (page 1 of {page.pages})" if page.pages > 1 else ""
+                    numbers = " ".join(f"{p:.2f}" for p in page.probabilities.max(axis=1))
+                    text = f"{page.text}  ({numbers})" if page.texts else "no digit found"
+                    print_above(bar, f"{path}{which}: {text}")
+                    record.add(path, page, boxes)
+                if bar:
+                    bar.update()
+    finally:  # also when it is interrupted
+        record.save()
+        if record.pictures:
+            which = " to ".join(record.pictures[:1] + record.pictures[1:][-1:])
+            print(f"Saved {which} and recognised.csv in {folder}.")
+    return 1 if record.number < len(paths) else 0
 
-        name = f"recognised-{start // AT_ONCE + 1}.png" if start else "recognised.png"
-        plots.save_figures({name: plot_recognised(answers[start : start + AT_ONCE])}, folder)
-        print(f"Saved what the network saw in {folder / name}.")
-    return 1 if len(answers) < len(paths) else 0
+
+def read(path, recognise, thresholds):
+    """The Page of a file, reduced, and its boxes (n, 4) in pixels of the file, or a UserError."""
+    try:
+        page = recognise_page(path, recognise, thresholds)
+        with Image.open(path, formats=FORMATS) as image:
+            scale = max(image.size) / max(page.picture.shape)
+    except (UserError, MemoryError) as error:
+        return UserError("not enough memory" if isinstance(error, MemoryError) else error)
+    return reduced(page), np.rint(scale * page.boxes).astype(int)
+
+
+class Record:
+    """Saves answers in a folder: recognised.png, -2, ... when they are full, and recognised.csv."""
+
+    def __init__(self, folder):
+        self.folder, self.path = folder, folder / "recognised.csv"
+        self.number, self.answers, self.pictures, self.table = 0, [], [], io.StringIO()
+        self.write = csv.writer(self.table, quoting=csv.QUOTE_NONNUMERIC).writerow
+        self.write(COLUMNS)  # names are in quotes, whatever separates the columns for a spreadsheet
+
+    def add(self, name, page, boxes):
+        """Add the answer to a picture: a Page, and the boxes (n, 4) of its digits in the file."""
+        digits = sum(len(page.texts) for _, page in [*self.answers, (name, page)])
+        if len(self.answers) == AT_ONCE or digits > MOST_DIGITS:
+            self.save()
+        if page.texts:
+            self.number += 1
+            self.answers.append((name, page))
+        name = "'" + name if name[:1] in ("=", "+", "-", "@") else name  # it is no formula
+        _, first, rows = np.unique(page.rows, return_index=True, return_inverse=True)
+        places = np.stack([rows, np.arange(len(rows)) - first[rows]], axis=1) + 1
+        for place, text, p, box in zip(places, page.texts, page.probabilities, boxes):
+            self.write([name, *place, int(text[0]), round(float(p.max()), 4), text[1:], *box])
+
+    def save(self):
+        """Save a picture of the answers that none shows yet, if there are any, and the table."""
+        if self.answers:
+            import plots  # after the answers, since matplotlib is slow to import
+
+            number = len(self.pictures) + 1
+            self.pictures.append(f"recognised-{number}.png" if number > 1 else "recognised.png")
+            figure, self.answers = plot_recognised(self.answers), []
+            plots.save_figures({self.pictures[-1]: figure}, self.folder)
+            with atomic_write(self.path) as file:
+                file.write(self.table.getvalue().encode("utf-8-sig"))  # Excel looks for the mark
 
 
 def expand(paths):
@@ -75,15 +131,15 @@ def plot_recognised(answers):
 
     Digits with a ? are orange, with the second most probable below. What is left out is grey.
     """
-    import plots  # slow to import
+    from matplotlib.figure import Figure  # slow to import
 
-    inch, margin, left = 40, 8, 210  # the units are pixels of a digit; digits are from left on
-    right = bottom = 0
-    figure = plots.Figure()
-    axes = figure.add_axes((0, 0, 1, 1))
+    import plots
+
+    # the units are pixels of a digit; digits are from left on
+    inch, margin, left, tile, right, bottom = 40, 8, 210, SIDE + plots.GAP, 0, 0
+    axes = Figure().add_axes((0, 0, 1, 1))
     for name, page in answers:
-        name = os.fsencode(Path(name).name).decode(errors="replace")  # in any locale
-        title = f"{name}: {page.text}"
+        title = f"{Path(name).name}: {page.text}"
         title = title if len(title) <= 50 else title[:49] + "…"
         axes.text(margin, bottom + 16, title, fontsize="large", parse_math=False)
         top = bottom + 24
@@ -98,18 +154,17 @@ def plot_recognised(answers):
             box = scale * box + [top, top, margin, margin]
             plots.add_frame(axes, *box, color=colour, linewidth=1.5)
             axes.text(box[2], box[0], text, color=colour, va="bottom", weight="bold", bbox=style)
-        texts = []
-        for text, probabilities in zip(page.texts, page.probabilities):
-            *_, second, first = probabilities.argsort()
-            texts.append(f"{text}  {probabilities[first]:.2f}")
-            if text.endswith("?"):
-                texts[-1] += f"\nor {second}  {probabilities[second]:.2f}"
-        rows = max(round(height / (SIDE + plots.GAP)), -(-len(texts) // 10))
+        most_probable = page.probabilities.argsort(axis=1)[:, -2:]
+        texts = [
+            f"{text}  {p[first]:.2f}" + f"\nor {second}  {p[second]:.2f}" * text.endswith("?")
+            for text, p, (second, first) in zip(page.texts, page.probabilities, most_probable)
+        ]
+        rows = max(round(height / tile), -(-len(texts) // max(10, round(len(texts) ** 0.5))))
         columns = -(-len(texts) // rows)
         plots.add_tiles(axes, page.images, texts, colours, columns, left, top)
-        right = max(right, left + columns * (SIDE + plots.GAP))
-        bottom = top + max(height + margin, rows * (SIDE + plots.GAP))
-    figure.set_size_inches(right / inch, bottom / inch)
+        right = max(right, left + columns * tile)
+        bottom = top + max(height + margin, rows * tile)
+    axes.figure.set_size_inches(right / inch, bottom / inch)
     axes.set(xlim=(0, right), ylim=(bottom, 0))
     axes.axis("off")
-    return figure
+    return axes.figure

@@ -2,7 +2,12 @@ import os
 
 import pytest
 
-from files import UserError, atomic_write, check_writable
+from files import UserError, atomic_write, check_writable, printable
+
+
+def test_names_are_shown_in_one_line_of_text():
+    assert printable("é 1.png") == "é 1.png"
+    assert printable("a\n\x1b[31m\u202eb\udcff.png") == r"a\n\x1b[31m\u202eb\udcff.png"
 
 
 def test_atomic_write_replaces_the_file_once_it_is_complete_and_on_the_disk(tmp_path, monkeypatch):

@@ -99,7 +99,7 @@ def test_any_environment(mnist, tmp_path, environment):
         assert (process.returncode, process.stderr) == (0, "")
         assert text in process.stdout
         assert "windows" not in process.stdout and "Figure" not in process.stdout
-    assert names(folder / "plots") == PICTURES | {"recognised.png"}
+    assert names(folder / "plots") == PICTURES | {"recognised.png", "recognised.csv"}
 
 
 TOOLKIT = """

@@ -1,17 +1,22 @@
 """--predict: files, folders and patterns, what is printed, and the picture."""
 
+import csv
 import os
 import re
+import signal
+import time
 
 import numpy as np
 import pytest
 from conftest import run_main
 from matplotlib.colors import to_hex
 from pages import as_image, page, predict, save
+from PIL import Image
 
 import plots
 from handwriting import predict as module
 from handwriting.page import Page, recognise_page
+from handwriting.picture import resize
 
 
 def test_the_line_and_the_picture(clear, capsys, tmp_path):
@@ -24,7 +29,7 @@ def test_the_line_and_the_picture(clear, capsys, tmp_path):
     answer = rf"90210  \({probability}( {probability}){{4}}\)"
     assert re.fullmatch(re.escape(f"{one}: ") + answer, first)
     assert second.startswith(f"{two}: 4  (")
-    assert last == f"Saved what the network saw in {tmp_path / 'plots' / 'recognised.png'}."
+    assert last == f"Saved recognised.png and recognised.csv in {tmp_path / 'plots'}."
 
 
 @pytest.mark.parametrize(
@@ -84,6 +89,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(clear, capsys, tmp_p
             raise MemoryError
         return recognise_page(path, *arguments)
 
+    monkeypatch.setattr(module, "FEW", len(bad) + 1)
     monkeypatch.setattr(module, "recognise_page", recognise)
     monkeypatch.setattr("handwriting.picture.FORMATS", module.FORMATS[:7])  # no pillow-heif
     status, out, err = predict(capsys, tmp_path, *(tmp_path / name for name in bad), good)
@@ -92,13 +98,72 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(clear, capsys, tmp_p
         assert line.startswith(f"error: {tmp_path / name}: ") and text in line
 
 
+@pytest.mark.parametrize("side", [400, 3000])
+def test_the_table_has_a_line_for_each_digit_and_its_place_in_the_file(
+    clear, capsys, tmp_path, monkeypatch, side
+):
+    monkeypatch.chdir(tmp_path)
+    picture = np.vstack([page(clear[[3, 6]]), page(clear[[4, 0]])])
+    picture = resize(picture, np.array(picture.shape) * side // picture.shape[1])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned to the right
+    as_image(np.rot90(picture)).save("=1+1,;\n\x1b.png", exif=exif)
+    assert predict(capsys, tmp_path, "=1+1,;\n\x1b.png")[0] == 0
+    with open("plots/recognised.csv", encoding="utf-8-sig", newline="") as file:
+        header, *lines = csv.reader(file, quoting=csv.QUOTE_NONNUMERIC)
+    assert header == [*module.COLUMNS]
+    for number, (line, digit) in enumerate(zip(lines, [3, 6, 4, 0], strict=True)):
+        row, place = divmod(number, 2)
+        assert line[:4] == ["'=1+1,;\\n\\x1b.png", row + 1, place + 1, digit]
+        assert 0.7 < line[4] <= 1 and line[5] == ""
+        middle = [side // 2 * place, picture.shape[0] // 2 * row]
+        ink = picture[middle[1] :, middle[0] :][: picture.shape[0] // 2, : side // 2] < 0.5
+        for box, axis, start in ((line[6:8], 1, middle[1]), (line[8:], 0, middle[0])):
+            places = np.flatnonzero(ink.any(axis=axis)) + start
+            np.testing.assert_allclose(box, [places[0], places[-1] + 1], atol=0.01 * side)
+
+
+READ = module.read
+
+
+def test_answers_come_in_order_and_a_killed_process_costs_one_picture(
+    clear, capsys, tmp_path, monkeypatch
+):
+    def die_or_wait(path, *arguments):  # local, so that the processes import no tests
+        if path.endswith("0.png"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.5 * path.endswith("1.png"))
+        return READ(path, *arguments)
+
+    monkeypatch.setattr(module, "read", die_or_wait)
+    paths = [save(tmp_path / f"{n}.png", page(clear[[n]])) for n in range(6)]
+    status, out, err = predict(capsys, tmp_path, tmp_path)
+    assert status == 1
+    assert err == f"error: {paths.pop(0)}: a process was killed, often for lack of memory\n"
+    for path, line in zip(paths, out.splitlines()):
+        assert line.startswith(f"{path}: {path.stem}  (")
+
+
+def test_an_interrupted_reading_saves_what_it_has_read(clear, capsys, tmp_path, monkeypatch):
+    def interrupt(path, *arguments):
+        if path.endswith("2.png"):
+            raise KeyboardInterrupt
+        return READ(path, *arguments)
+
+    monkeypatch.setattr(module, "read", interrupt)
+    paths = [save(tmp_path / f"{n}.png", page(clear[[n]])) for n in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        predict(capsys, tmp_path, *paths)
+    assert (tmp_path / "plots" / "recognised.csv").read_bytes().count(b"\n") == 3
+
+
 def test_many_pictures_are_shown_on_several(clear, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "AT_ONCE", 2)
     path = save(tmp_path / "p.png", page(clear[[3]]))
     status, out, _ = predict(capsys, tmp_path, *[path] * 5)
-    names = ["recognised.png", "recognised-2.png", "recognised-3.png"]
-    assert status == 0 and re.findall(r"recognised.*png", out) == names
-    assert all((tmp_path / "plots" / name).exists() for name in names)
+    assert status == 0 and "\nSaved recognised.png to recognised-3.png and " in out
+    names = ["recognised-2.png", "recognised-3.png", "recognised.csv", "recognised.png"]
+    assert sorted(os.listdir(tmp_path / "plots")) == names
 
 
 def test_boxes_and_doubts_are_shown_however_large_the_picture(mnist):
@@ -108,7 +173,7 @@ def test_boxes_and_doubts_are_shown_however_large_the_picture(mnist):
     texts = ["7?", *["7"] * 99]
     answer = Page(
         np.ones((1000, 2000), np.float32), boxes, mnist[0][:100], probabilities, texts, "7?77",
-        left_out=boxes[:3] + 100,
+        left_out=boxes[:3] + 100, rows=np.zeros(100, int),
     )  # fmt: skip
     small = module.reduced(answer)
     assert small.picture.shape == (300, 600) and boxes.max() == 998 and small.boxes.max() == 299.4

@@ -15,9 +15,10 @@ from data_preprocessing import preprocess
 from files import UserError
 from main import train_and_save
 from model import CLASSES, HISTORY, Model, MultilayerPerceptron
+from parallel import progress_bar
 from save_load import load_model, save_model
 from settings import TRAINING
-from train import progress_bar, show_epoch, train, untrained
+from train import show_epoch, train, untrained
 
 
 def train_fully(settings, training, held_out):

@@ -1,0 +1,73 @@
+"""Many tasks: on all cores or on a cluster, with a progress bar."""
+
+import contextlib
+import signal
+import sys
+
+from files import UserError, signals_to
+
+BATCH = 100  # tasks whose results may wait in the memory for those before them
+
+
+class WorkerKilledError(UserError):
+    """A process that worked for this one was killed."""
+
+
+def on_all_cores(function, tasks, return_as="generator_unordered"):
+    """Call a function with each of several tuples of arguments, in parallel; yield the results.
+
+    As many calls run at a time as there are cores, or workers if `joblib.parallel_config` has set
+    up a cluster. return_as: see joblib.Parallel. Raises WorkerKilledError if a process is killed:
+    nobody knows by which task.
+    """
+    import joblib  # slow to import
+
+    # By default, joblib passes arrays through files, for which there may be no room.
+    parallel = joblib.Parallel(n_jobs=-1, return_as=return_as, max_nbytes=None)
+    # The workers inherit this: signals are for this process to handle.
+    with signals_to(signal.SIG_IGN):
+        results = parallel(joblib.delayed(function)(*task) for task in tasks)
+    try:
+        yield from results
+    except Exception as error:
+        if type(error).__name__ not in ("TerminatedWorkerError", "KilledWorker"):  # Dask's
+            raise
+        raise WorkerKilledError("a process was killed, often for lack of memory") from error
+
+
+def in_order(function, tasks):
+    """The same for any number of tasks: yield results in their order, as soon as they are known.
+
+    In place of the result of a task that kills its process, a WorkerKilledError.
+    """
+    start, number = 0, BATCH
+    while start < len(tasks):
+        batch = tasks[start : start + number]
+        try:
+            for result in on_all_cores(function, batch, return_as="generator"):
+                yield result
+                start += 1
+            number = BATCH
+        except WorkerKilledError as error:
+            if number == 1:
+                yield error
+                start += 1
+            number = 1 if number > 1 else BATCH  # the next one by itself: it may be the culprit
+
+
+def progress_bar(unit, done, total, show):
+    """A tqdm progress bar; a context of None if not `show` or if there is no terminal."""
+    if not (show and sys.stderr and sys.stderr.isatty()):
+        return contextlib.nullcontext()
+    from tqdm import tqdm
+
+    form = f"{unit} {{n_fmt}}/{{total_fmt}}, {{remaining}} left{{desc}} {{bar}}"
+    return tqdm(initial=done, total=total, bar_format=form, dynamic_ncols=True)
+
+
+def print_above(bar, line, file=None):
+    """Print a line, above the progress bar if there is one."""
+    if bar:
+        bar.write(line, file=file)
+    else:
+        print(line, file=file, flush=True)
