@@ -14,7 +14,8 @@ on black. Other digits are misread unless they are made like them. So a picture 
 Sizes follow from recognition: the typical height of confidently recognised digits decides what is a
 speck, a mark or too tall. Of several sheets, the one with the most such digits is read.
 
-`recognise_page` in page.py goes this way, for each file of --predict in predict.py. draw.py
-normalises and recognises what is drawn in a window, which explanation.py explains. beyond_mnist.py
-makes the training images that MNIST lacks; model.npz is the network trained with them.
+`recognise_page` in page.py goes this way, for each file of --predict in predict.py, and for
+the drawings and photographs that draw.html, the page of --draw, sends to its server, draw.py.
+beyond_mnist.py makes the training images that MNIST lacks; model.npz is the network trained with
+them.
 """
