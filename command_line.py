@@ -64,8 +64,8 @@ def make_parser(train_model, config):
     modes.add_argument("--predict", nargs="+", metavar="FILE", help=text)
     text = "serve a page to draw digits on and to drop photographs in"
     modes.add_argument("--draw", action="store_true", help=text)
-    text = "address that --draw listens at (default: 127.0.0.1, this machine only; 0.0.0.0: to use a "
-    text += "phone, any machine in the network)"
+    text = "address that --draw listens at (default: 127.0.0.1, for this machine; 0.0.0.0: for "
+    text += "phones in the network, too)"
     parser.add_argument("--address", default="127.0.0.1", help=text)
     text = f"train N networks that differ only in their seed: {SEEDS.rule} (default: 1)"
     parser.add_argument("--seeds", type=option_type(SEEDS), default=1, metavar="N", help=text)

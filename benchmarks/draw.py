@@ -56,9 +56,8 @@ def main():
             page.screenshot(path=PROJECT / "docs" / "draw.png")
             times = page.evaluate("times")
         program.terminate()
-    print(
-        f"From the end of a stroke to the answer: {np.median(times):.0f} ms (median of {len(times)})"
-    )
+    milliseconds = np.median(times)
+    print(f"From the end of a stroke to the answer: {milliseconds:.0f} ms (median of {len(times)})")
 
 
 if __name__ == "__main__":
