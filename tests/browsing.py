@@ -63,7 +63,7 @@ def stroke(tab, points):
 def expect(tab, text):
     """Wait until an answer is complete."""
     is_there = f"answer.textContent === '{text}' && answer.ariaBusy === 'false' && !isBusy"
-    tab.wait_for_function(is_there, timeout=20_000)
+    tab.wait_for_function(is_there, timeout=60_000)
 
 
 def ink(tab):
@@ -109,8 +109,8 @@ class Proxy(BaseHTTPRequestHandler):
 
 
 # drops or pastes a file
-TRANSFER = """([bytes, kind, Kind, name]) => {
-  const data = new DataTransfer();
-  data.items.add(new File([new Uint8Array(bytes)], "photo.png"));
+TRANSFER = """([base64, kind, Kind, name]) => {
+  const data = new DataTransfer(), bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt());
+  data.items.add(new File([bytes], "photo.jpg"));
   document.body.dispatchEvent(new window[Kind](kind, {bubbles: true, [name]: data}));
 }"""

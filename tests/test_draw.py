@@ -3,6 +3,7 @@
 import shutil
 import signal
 import threading
+from base64 import b64encode
 from http.server import ThreadingHTTPServer
 
 import numpy as np
@@ -185,7 +186,7 @@ def test_a_photograph_is_shown_with_what_was_read(visit, way):
     tab = visit()
     stroke(tab, ONE)
     if way:
-        tab.evaluate(TRANSFER, [list(PHOTOGRAPH.read_bytes()), *way])
+        tab.evaluate(TRANSFER, [b64encode(PHOTOGRAPH.read_bytes()).decode(), *way])
     else:
         tab.set_input_files("#photo", PHOTOGRAPH)
     expect(tab, "90210")
