@@ -179,6 +179,7 @@ class Jax(Contender):
     def build(self):
         import jax
         import jax.numpy as jnp
+        from jax.scipy.ndimage import map_coordinates
 
         self.X, self.labels = jnp.asarray(self.X), jnp.asarray(self.labels)
 
@@ -198,7 +199,7 @@ class Jax(Contender):
         def distort(X, positions):
             groups = X.reshape(WARPS, -1, SIDE, SIDE)
             positions = positions.reshape(WARPS, 2, SIDE, SIDE)
-            warp = functools.partial(jax.scipy.ndimage.map_coordinates, order=1)
+            warp = functools.partial(map_coordinates, order=1)
             return jax.vmap(jax.vmap(warp, (0, None)))(groups, positions).reshape(-1, INPUTS)
 
         self.scan, self.distort = jax.jit(scan), jax.jit(distort)
