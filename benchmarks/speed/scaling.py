@@ -51,7 +51,7 @@ def main():
         curves[name] = [time_size(data, arguments.epochs, *v.values()) for v in variants]
         print_table((*DEFAULT, "seconds per epoch", "matrix products alone"), curves[name])
     save_figures({arguments.output.name: draw(curves)}, arguments.output.parent)
-    header = "hidden layers", "parameters", "distortions", "1 thread", "all threads", "1 / all"
+    header = "hidden layers", "parameters", "distortions", "1 thread", "all threads", "all / 1"
     print_table(header, compare_threads(data, arguments.epochs))
 
 
@@ -72,7 +72,7 @@ def compare_threads(data, epochs):
             trainings = [(Ours(*data, settings).epochs(), n) for n in (1, os.cpu_count())]
             one, every = median_seconds(trainings, epochs)
             row = ",".join(map(str, hidden)), len(untrained(settings).network.parameters)
-            yield *row, "yes" if augment else "no", one, every, f"{one / every:.2f}"
+            yield *row, "yes" if augment else "no", one, every, f"{every / one:.2f}"
 
 
 def draw(curves):
