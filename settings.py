@@ -62,7 +62,7 @@ TRAINING = {
     "batch_size": Setting(int, 1, 60_000, "images per gradient step"),
     "hidden_layers": Setting(tuple, 1, MOST_NEURONS, "neurons in each hidden layer"),
     "l2": Setting(float, 0, 1, "strength of the L2 penalty on the weights"),
-    "decay": Setting(bool, 0, 1, "let the learning rate fall to 0 as a cosine"),
+    "decay": Setting(bool, 0, 1, "warm up the learning rate, then let it fall to 0"),
     "deskew": Setting(bool, 0, 1, "straighten the digits and bring them closer to one size"),
     "augment": Setting(bool, 0, 1, "train on randomly distorted copies of the images"),
     "beyond_mnist": Setting(bool, 0, 1, "also train on digits in other styles and on non-digits"),

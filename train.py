@@ -14,6 +14,7 @@ from files import UserError
 from model import CLASSES, HISTORY, TARGETS, Model, MultilayerPerceptron, score
 from parallel import progress_bar
 
+WARM_UP = 0.02  # fraction of the steps in which the learning rate rises
 INITIALISATION, SHUFFLING, AUGMENTATION, BEYOND_MNIST = range(4)  # purposes of random numbers
 
 
@@ -50,14 +51,17 @@ def gradient_descent(network, X_epochs, labels, settings, epochs):
 
 
 def learning_rate(progress, settings):
-    """The learning rate: alpha or, with `decay`, a cosine that falls from alpha to 0.
+    """The learning rate: constant, or with `decay` a linear warm-up and then half a cosine.
 
-    Loshchilov and Hutter: SGDR: Stochastic Gradient Descent with Warm Restarts, 2017; here without
-    restarts. progress: fraction of the steps done, from 0 to 1.
+    Large steps from random weights leave some neurons dead; the warm-up avoids this (Goyal et al.:
+    Accurate, Large Minibatch SGD, 2017). The cosine is that of Loshchilov and Hutter (SGDR:
+    Stochastic Gradient Descent with Warm Restarts, 2017), without restarts.
+
+    progress: fraction of the steps done, from 0 to 1.
     """
     if not settings.decay:
         return settings.alpha
-    return settings.alpha * (1 + math.cos(math.pi * progress)) / 2
+    return settings.alpha * min(1, progress / WARM_UP) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def untrained(settings):

@@ -55,7 +55,7 @@ def test_training_follows_the_formulas(monkeypatch, make_network, few, settings,
         np.testing.assert_array_equal(Y, targets[order[step]])
         alpha, progress = 0.3, (step + 0.5) / len(batches)
         if decay:
-            alpha *= (1 + math.cos(math.pi * progress)) / 2
+            alpha *= min(1, progress / 0.02) * (1 + math.cos(math.pi * progress)) / 2
         log_P = expected.backward(X, Y, l2)
         losses.append(-(Y * log_P).sum() / 500)
         expected.parameters -= alpha * expected.gradient
