@@ -44,6 +44,7 @@ LADDER[f"+ 200 epochs: {DEFAULT}"] = ""
 # Each row differs from the default in one thing.
 VARIANTS = {
     DEFAULT: "",
+    **{f"alpha {alpha}": f"--alpha {alpha}" for alpha in (0.1, 0.2, 0.3)},
     "100 epochs": "--number-of-epochs 100",
     "without the learning-rate schedule": "--no-decay",
     "without deskewing": "--no-deskew",
