@@ -67,7 +67,5 @@ def progress_bar(unit, done, total, show):
 
 def print_above(bar, line, file=None):
     """Print a line, above the progress bar if there is one."""
-    if bar:
-        bar.write(line, file=file)
-    else:
+    with bar.external_write_mode(file) if bar else contextlib.nullcontext():
         print(line, file=file, flush=True)

@@ -44,8 +44,8 @@ def predict(paths, recognise, thresholds, folder):
                     which = f" (page 1 of {page.pages})" if page.pages > 1 else ""
                     numbers = " ".join(f"{p:.2f}" for p in page.probabilities.max(axis=1))
                     text = f"{page.text}  ({numbers})" if page.texts else "no digit found"
-                    print_above(bar, f"{path}{which}: {text}")
                     record.add(path, page, boxes)
+                    print_above(bar, f"{path}{which}: {text}")
                 if bar:
                     bar.update()
     finally:  # also when it is interrupted
