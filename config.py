@@ -1,7 +1,7 @@
 """The settings. Edit them here, or override those of training for one run, as in --alpha 0.1."""
 
 # Training
-alpha = 0.2  # learning rate
+alpha = 0.15  # learning rate
 number_of_epochs = 200  # passes over the training images
 batch_size = 32  # images per gradient step
 hidden_layers = (128,)  # neurons in each hidden layer

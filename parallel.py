@@ -10,17 +10,18 @@ BATCH = 100  # tasks whose results may wait in the memory for those before them
 
 
 class WorkerKilledError(UserError):
-    """A process that worked for this one was killed."""
+    """A process of this machine that worked for this one was killed."""
 
 
 def on_all_cores(function, tasks, return_as="generator_unordered"):
     """Call a function with each of several tuples of arguments, in parallel; yield the results.
 
     As many calls run at a time as there are cores, or workers if `joblib.parallel_config` has set
-    up a cluster. return_as: see joblib.Parallel. Raises WorkerKilledError if a process is killed:
-    nobody knows by which task.
+    up a cluster. return_as: see joblib.Parallel. Raises WorkerKilledError if a process is killed,
+    nobody knows by which task; a cluster starts another process and runs its tasks again.
     """
     import joblib  # slow to import
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     # By default, joblib passes arrays through files, for which there may be no room.
     parallel = joblib.Parallel(n_jobs=-1, return_as=return_as, max_nbytes=None)
@@ -29,9 +30,7 @@ def on_all_cores(function, tasks, return_as="generator_unordered"):
         results = parallel(joblib.delayed(function)(*task) for task in tasks)
     try:
         yield from results
-    except Exception as error:
-        if type(error).__name__ not in ("TerminatedWorkerError", "KilledWorker"):  # Dask's
-            raise
+    except TerminatedWorkerError as error:
         raise WorkerKilledError("a process was killed, often for lack of memory") from error
 
 
@@ -67,7 +66,5 @@ def progress_bar(unit, done, total, show):
 
 def print_above(bar, line, file=None):
     """Print a line, above the progress bar if there is one."""
-    if bar:
-        bar.write(line, file=file)
-    else:
+    with bar.external_write_mode(file) if bar else contextlib.nullcontext():
         print(line, file=file, flush=True)

@@ -89,7 +89,7 @@ def train(model, training, held_out, show_progress=True):
     X_epochs = epoch_inputs(X, settings, epochs)
     descent = gradient_descent(network, X_epochs, training[1], settings, epochs)
     start = time.perf_counter()
-    # For these small matrices, more BLAS threads help little or nothing (docs/speed.md).
+    # With one BLAS thread, the result doesn't depend on the number of cores (docs/speed.md).
     # A diverging training ends with the error below, not with NumPy's warnings.
     with (
         threadpool_limits(1, user_api="blas"),

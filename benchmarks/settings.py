@@ -13,16 +13,19 @@ import argparse
 import json
 import math
 import statistics
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import compare  # first: the project's modules can then be imported
 import joblib
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.speed.measure import processor
 from command_line import parse_command_line
 from data_preprocessing import load_mnist
-from files import atomic_write
+from files import PROJECT, atomic_write
 from seed_study import train_with_seed
 from train import train, untrained
 
@@ -41,6 +44,7 @@ LADDER[f"+ 200 epochs: {DEFAULT}"] = ""
 # Each row differs from the default in one thing.
 VARIANTS = {
     DEFAULT: "",
+    **{f"alpha {alpha}": f"--alpha {alpha}" for alpha in (0.1, 0.2, 0.3)},
     "100 epochs": "--number-of-epochs 100",
     "without the learning-rate schedule": "--no-decay",
     "without deskewing": "--no-deskew",
@@ -54,8 +58,7 @@ LADDER_SEEDS, VARIANT_SEEDS = 8, 4
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--share", type=float, default=1, help="of the images and of the epochs")
-    folder = compare.PROJECT / "docs"
-    parser.add_argument("--folder", type=Path, default=folder, help="of settings.json")
+    parser.add_argument("--folder", type=Path, default=PROJECT / "docs", help="of settings.json")
     arguments = parser.parse_args()
     path = arguments.folder / "settings.json"
     rows = json.loads(path.read_text()) if path.exists() else []
@@ -90,7 +93,7 @@ def settings_of(options, share):
 def find_row(rows, settings):
     """The row of these settings on this machine's processor; a new one if there is none."""
     plain = json.loads(json.dumps(vars(settings)))
-    key = {"settings": plain, "processor": compare.processor()}
+    key = {"settings": plain, "processor": processor()}
     for row in rows:
         if row.items() >= key.items():
             return row

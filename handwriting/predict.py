@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import os
 import sys
 from dataclasses import replace
@@ -20,6 +19,7 @@ from parallel import in_order, print_above, progress_bar
 
 FEW = 4  # pictures that are read sooner than other processes start
 AT_ONCE, MOST_DIGITS = 25, 1000  # answers and digits in a picture: it must fit into the memory
+MOST_LABELS = 200  # beside the digits of a page; more would hide it
 COLUMNS = ("file", "row", "place", "digit", "confidence", "doubt", "top", "bottom", "left", "right")
 
 
@@ -33,7 +33,7 @@ def predict(paths, recognise, thresholds, folder):
     tasks = [(os.path.abspath(path), recognise, thresholds) for path in paths]
     if len(tasks) > FEW:
         check_writable(record.path)  # before the work
-    results = in_order(read, tasks) if len(tasks) > FEW else itertools.starmap(read, tasks)
+    results = in_order(read, tasks) if len(tasks) > FEW else (read(*task) for task in tasks)
     try:
         with progress_bar("picture", 0, len(tasks), show=len(tasks) > 1) as bar:
             for path, result in zip(map(printable, paths), results):
@@ -44,8 +44,8 @@ def predict(paths, recognise, thresholds, folder):
                     which = f" (page 1 of {page.pages})" if page.pages > 1 else ""
                     numbers = " ".join(f"{p:.2f}" for p in page.probabilities.max(axis=1))
                     text = f"{page.text}  ({numbers})" if page.texts else "no digit found"
-                    print_above(bar, f"{path}{which}: {text}")
                     record.add(path, page, boxes)
+                    print_above(bar, f"{path}{which}: {text}")
                 if bar:
                     bar.update()
     finally:  # also when it is interrupted
@@ -104,13 +104,10 @@ class Record:
 
 
 def expand(paths):
-    """The paths, each folder or pattern replaced by its pictures, sorted by name, none hidden.
-
-    The shell of Windows leaves patterns to the program.
-    """
+    """The paths, each folder or pattern replaced by its pictures, sorted by name, none hidden."""
     suffixes = {s for s, kind in Image.registered_extensions().items() if kind in FORMATS} | HEIC
     files = []
-    for pattern in paths:
+    for pattern in paths:  # the shell of Windows leaves them to the program
         matches = [] if os.path.lexists(pattern) else sorted(glob(pattern))
         for path in matches or [pattern]:
             inside = sorted(glob(os.path.join(escape(path), "*"))) if path else []
@@ -135,8 +132,7 @@ def plot_recognised(answers):
 
     import plots
 
-    # the units are pixels of a digit; digits are from left on
-    inch, margin, left, tile, right, bottom = 40, 8, 210, SIDE + plots.GAP, 0, 0
+    inch, margin, left, tile, right, bottom = 40, 8, 210, SIDE + plots.GAP, 0, 0  # digits' pixels
     axes = Figure().add_axes((0, 0, 1, 1))
     for name, page in answers:
         title = f"{Path(name).name}: {page.text}"
@@ -148,9 +144,10 @@ def plot_recognised(answers):
         extent = (margin, margin + width, top + height, top)
         axes.imshow(page.picture, "gray", vmin=0, vmax=1, extent=extent)
         colours = [plots.ORANGE if text.endswith("?") else plots.BLUE for text in page.texts]
+        labels = page.texts if len(page.texts) <= MOST_LABELS else [""] * len(page.texts)
         left_out = [(box, "", plots.GREY) for box in page.left_out]
         style = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
-        for box, text, colour in [*left_out, *zip(page.boxes, page.texts, colours)]:
+        for box, text, colour in [*left_out, *zip(page.boxes, labels, colours)]:
             box = scale * box + [top, top, margin, margin]
             plots.add_frame(axes, *box, color=colour, linewidth=1.5)
             axes.text(box[2], box[0], text, color=colour, va="bottom", weight="bold", bbox=style)
@@ -161,7 +158,9 @@ def plot_recognised(answers):
         ]
         rows = max(round(height / tile), -(-len(texts) // max(10, round(len(texts) ** 0.5))))
         columns = -(-len(texts) // rows)
-        plots.add_tiles(axes, page.images, texts, colours, columns, left, top)
+        for row in range(rows):  # by themselves, since a large image takes a lot of memory
+            part, y = slice(row * columns, (row + 1) * columns), top + row * tile
+            plots.add_tiles(axes, page.images[part], texts[part], colours[part], columns, left, y)
         right = max(right, left + columns * tile)
         bottom = top + max(height + margin, rows * tile)
     axes.figure.set_size_inches(right / inch, bottom / inch)

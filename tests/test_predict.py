@@ -157,8 +157,9 @@ def test_an_interrupted_reading_saves_what_it_has_read(clear, capsys, tmp_path, 
     assert (tmp_path / "plots" / "recognised.csv").read_bytes().count(b"\n") == 3
 
 
-def test_many_pictures_are_shown_on_several(clear, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "AT_ONCE", 2)
+@pytest.mark.parametrize("limit", ["AT_ONCE", "MOST_DIGITS"])
+def test_many_pictures_are_shown_on_several(clear, capsys, tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(module, limit, 2)
     path = save(tmp_path / "p.png", page(clear[[3]]))
     status, out, _ = predict(capsys, tmp_path, *[path] * 5)
     assert status == 0 and "\nSaved recognised.png to recognised-3.png and " in out
@@ -166,7 +167,7 @@ def test_many_pictures_are_shown_on_several(clear, capsys, tmp_path, monkeypatch
     assert sorted(os.listdir(tmp_path / "plots")) == names
 
 
-def test_boxes_and_doubts_are_shown_however_large_the_picture(mnist):
+def test_boxes_and_doubts_are_shown_however_large_the_picture(mnist, monkeypatch):
     probabilities = np.full((100, 10), 0.01)
     probabilities[:, 7], probabilities[0, 3] = 0.91, 0.4
     boxes = np.array([[10 * i, 10 * i + 8, 5, 9] for i in range(100)])
@@ -184,7 +185,11 @@ def test_boxes_and_doubts_are_shown_however_large_the_picture(mnist):
     assert shown.count("7  0.91") == 2 * 99
     colours = [to_hex(frame.get_edgecolor()) for frame in axes.patches]
     assert colours.count(plots.ORANGE) == 4 and colours.count(plots.GREY) == 6
-    most = module.plot_recognised([("p", small)] * module.AT_ONCE)
+    assert shown.count("7") == 2 * 99
+    monkeypatch.setattr(module, "MOST_LABELS", 99)
+    axes = module.plot_recognised([("p", small)]).axes[0]
+    assert "7" not in [text.get_text() for text in axes.texts]
+    most = module.plot_recognised([("p", small)] * (module.MOST_DIGITS // 100))
     assert most.get_size_inches().max() * 100 < 2**16  # matplotlib can save it
 
 
