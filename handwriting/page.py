@@ -46,7 +46,8 @@ class Page:
     picture: (height, width) float32 from 0 (black) to 1. boxes: (n, 4) integers: top, bottom, left,
     right in the picture. images: (n, 28, 28) uint8, as MNIST's. probabilities: (n, 10). texts: each
     digit, with a ? if in doubt. text: the answer, with spaces between rows and for marks, and _ for
-    what is lost. left_out: the boxes (m, 4) of what is no digit. pages: of the file, a number.
+    what is lost. left_out: the boxes (m, 4) of what is no digit. rows: (n,) integers, the row of
+    each digit, counted from above. pages: of the file, a number.
     """
 
     picture: np.ndarray
@@ -56,6 +57,7 @@ class Page:
     texts: list
     text: str
     left_out: np.ndarray
+    rows: np.ndarray
     pages: int = 1
 
 
@@ -140,6 +142,7 @@ def page_of(picture, pieces, recognise, thresholds):
         texts,
         answer(rows, texts, height) if digits else "",
         np.array(left_out, int).reshape(-1, 4),
+        np.array([n for n, row in enumerate(rows) for _, is_digit in row if is_digit], int),
     )
 
 

@@ -37,7 +37,8 @@ def test_digits_at_the_border(clear, read, digits):
 
 def test_rows_are_read_from_above_and_from_the_left(clear, read):
     rows = [page(clear[[3, 1, 4]]), page(clear[[1, 5, 9]]), page(clear[[2, 6, 5]])]
-    assert answer(np.vstack(rows), read) == "314 159 265"
+    found = page_of(np.vstack(rows), read)
+    assert found.text == "314 159 265" and found.rows.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     tight = np.vstack([page(clear[[4, 7, 4]], margin=0)[8:-8]] * 3)  # a quarter of a digit apart
     assert answer(np.pad(tight, 40, constant_values=0.9), read) == "474 474 474"
     one = [page(clear[[digit]]) for digit in (7, 2, 3, 0)]

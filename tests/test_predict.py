@@ -108,7 +108,7 @@ def test_boxes_and_doubts_are_shown_however_large_the_picture(mnist):
     texts = ["7?", *["7"] * 99]
     answer = Page(
         np.ones((1000, 2000), np.float32), boxes, mnist[0][:100], probabilities, texts, "7?77",
-        left_out=boxes[:3] + 100,
+        left_out=boxes[:3] + 100, rows=np.zeros(100, int),
     )  # fmt: skip
     small = module.reduced(answer)
     assert small.picture.shape == (300, 600) and boxes.max() == 998 and small.boxes.max() == 299.4
