@@ -6,6 +6,7 @@ Each is a function that takes a writer and the page's number, and returns the pa
 import numpy as np
 from desk import photograph
 from forms import boxes, circled, comb, dotted_line, form, single_box
+from marks import bracketed, clock, flagged_ones, growing, numbers, squared, three_sizes
 from non_digits import FACES, drawing, printed_digit, printed_symbol, printed_words, scribble
 from PIL import Image
 from scipy import ndimage
@@ -276,4 +277,12 @@ KINDS = SHORT | {
     "hard shadow": (200, row("dddd", spoil=shadow)),
     "edge of the table": (200, row("dddd", spoil=table)),
     "specks": (200, row("dddd", spoil=specks)),
+    "numbers with gaps between them": (200, numbers),
+    "rows of three sizes": (200, three_sizes),
+    "digits that grow along a line": (200, growing),
+    "a large digit below the time": (200, clock),
+    "times: 1:26:25": (200, row("d:dd:dd", "dd:dd")),
+    "a superscript: 98² + 3": (200, squared),
+    "tall 1s with a flag": (200, flagged_ones),
+    "sums with brackets: (2+2)/2": (200, bracketed),
 }

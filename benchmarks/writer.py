@@ -79,8 +79,17 @@ class Writer:
         elif mark == ",":
             length = random.uniform(0.2, 0.35)
             line(point(0.15, 0.1), point(0.15 - length / 3, 0.1 - length))
+        elif mark == "=":
+            for y in (0.35, 0.65):
+                line(point(0, y), point(random.uniform(0.4, 0.6), y))
         elif mark == "/":
             line(point(0, -over), point(random.uniform(0.3, 0.6), 1 + random.uniform(*reach)))
+        elif mark == "1":
+            line(point(0, random.uniform(0.6, 0.8)), point(0.3, 1 + over), point(0.25, -over))
+        elif mark == "x":
+            size = random.uniform(0.2, 0.3)
+            line(point(0.3 - size, 0.5 - size), point(0.3 + size, 0.5 + size))
+            line(point(0.3 - size, 0.5 + size), point(0.3 + size, 0.5 - size))
         elif mark == "+":
             size = random.uniform(0.25, 0.35)
             line(point(0.3 - size, 0.5), point(0.3 + size, 0.5))
@@ -92,16 +101,18 @@ class Writer:
             line(*(point(*xy) for xy in arc))
         return np.asarray(image, np.float32)[12 * unit :] / 255
 
-    def text(self, pattern, gaps=(3, 12), touching=0.0, reach=(0.1, 0.3)):
+    def text(self, pattern, gaps=(3, 12), touching=0.0, reach=(0.1, 0.3), space=10):
         """The ink of a row, and what it says: d in the pattern is any digit, the rest are marks.
 
-        gaps: between characters, in pixels of MNIST. touching: share of pairs that touch. reach:
-        see mark.
+        A 1 in the pattern is one with a flag, a space a wider gap. gaps: between characters, in
+        pixels of MNIST. touching: share of pairs that touch. reach: see mark. space: what a space
+        adds to a gap, in pixels of MNIST.
         """
         row, answer = np.zeros((44 * self.scale, 0), np.float32), ""
         for place, character in enumerate(pattern):
             if character == " ":
-                row = np.pad(row, ((0, 0), (0, 10 * self.scale)))
+                row = np.pad(row, ((0, 0), (0, space * self.scale)))
+                answer += " "
                 continue
             if character == "d":
                 ink, label = self.digit()
@@ -112,7 +123,7 @@ class Writer:
             else:
                 ink = self.mark(character, reach)
                 ink = np.pad(ink, ((0, max(0, len(row) - len(ink))), (0, 0)))[: len(row)]
-                answer += " "
+                answer += character if character == "1" else " "
             ink = trimmed(ink)
             if not place:
                 row = ink
@@ -121,7 +132,7 @@ class Writer:
             else:
                 gap = int(self.scale * self.random.uniform(*gaps))
                 row = np.hstack([row, np.zeros((len(row), gap), np.float32), ink])
-        return row, answer.strip()
+        return row, " ".join(answer.split())
 
 
 def enlarged(image, scale):

@@ -2,38 +2,37 @@
 
 import itertools
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from data_preprocessing import SIDE
-from files import UserError
+from handwriting.marks import (
+    digit_heights,
+    is_mark,
+    is_print,
+    mark_text,
+    recognise_pieces,
+    without_strokes,
+    without_words,
+    words_of,
+)
 from handwriting.picture import load_picture
 from handwriting.pieces import find_pieces, off_the_line
-from handwriting.segmentation import recognise_pieces, recognise_row
+from handwriting.segmentation import recognise_row
 from handwriting.sheet import find_ink, find_sheets
 from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
 FULL_SIZE = 3000  # the same, at most, where the digits are small
 SMALL, CLEAR = 24, 40  # pixels; digits below SMALL are read again, about CLEAR high
-LEGIBLE = 8  # pixels; whether a lower piece is a digit cannot be seen
-MOST_DIGITS = 100
-WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
-SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
-LEAST_OVERLAP = 0.3  # of neighbours in a row, across it: of the height of the shorter one
-NARROWEST_LOST = 0.4  # of its own height; narrower ones are slashes and brackets
-TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
+GAP_STEP = 2  # of the gaps between numbers, the least, by the greatest inside these
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
-LOWEST_LOST = 0.7  # of what may be a digit that is left out
-WIDEST_MARK = 1  # of a dash
 LONGEST = 4  # of a piece that is no line
-WORD_GAP = 1.5  # between words
-LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
+LEAST_GAP = 0.65  # between numbers
 TALLEST = 3.5  # of a digit with a long tail
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
@@ -47,8 +46,8 @@ class Page:
     picture: (height, width) float32 from 0 (black) to 1. boxes: (n, 4) integers: top, bottom, left,
     right in the picture. images: (n, 28, 28) uint8, as MNIST's. probabilities: (n, 10). texts: each
     digit, with a ? if in doubt. text: the answer, with spaces between rows and for marks, and _ for
-    what is lost. left_out: the boxes (m, 4) of what is no digit. rows: the row of each digit, (n,)
-    integers that increase from above. pages: of the file, a number.
+    what is lost. left_out: the boxes (m, 4) of what is no digit. rows: (n,) integers, the row of
+    each digit, counted from above. pages: of the file, a number.
     """
 
     picture: np.ndarray
@@ -72,14 +71,12 @@ def recognise_page(path, recognise, thresholds):
     sheets = find_sheets(picture)
     found = [pieces_on(sheet, picture, recognise, thresholds) for sheet in sheets]
     best = np.argmax([sureness(pieces, thresholds.doubtful_below) for pieces in found])
-    height = digit_height(found[best], thresholds.doubtful_below)
-    page = None
+    pieces = found[best]
+    height = digit_height(pieces, thresholds.doubtful_below)
     if factor > 1 and height < SMALL:
         larger, _, _ = load_picture(path, min(FULL_SIZE, WORKING_SIZE * CLEAR / max(height, 1)))
-        with suppress(UserError):
-            pieces = pieces_on(sheets[best], larger, recognise, thresholds)
-            page = page_of(larger, pieces, recognise, thresholds)
-    page = page or page_of(picture, found[best], recognise, thresholds)
+        picture, pieces = larger, pieces_on(sheets[best], larger, recognise, thresholds)
+    page = page_of(picture, pieces, recognise, thresholds)
     page.pages = pages
     return page
 
@@ -89,51 +86,50 @@ def pieces_on(sheet, picture, recognise, thresholds):
     part, corner = sheet.cut_out(picture)
     pieces = find_pieces(find_ink(part), corner)
     recognise_pieces(pieces, recognise)
-    height = digit_height(pieces, thresholds.doubtful_below)
-    lines = [piece for piece in pieces if piece.width > LONGEST * height]
-    parts = [part for line in lines for part in off_the_line(line, height)]
+    heights = digit_heights(pieces, thresholds.doubtful_below)
+    lines = {p: height for p, height in zip(pieces, heights) if p.width > LONGEST * height}
+    parts = [part for line, height in lines.items() for part in off_the_line(line, height)]
     recognise_pieces(parts, recognise)
     return [piece for piece in pieces if piece not in lines] + parts
 
 
 def sureness(pieces, doubtful_below):
     """The number of sure digits, less those in doubt. 1s don't count: strips look like them."""
-    height = digit_height(pieces, doubtful_below)
-    large = [piece for piece in pieces if piece.height >= height / 2]
+    heights = digit_heights(pieces, doubtful_below)
+    large = [piece for piece, height in zip(pieces, heights) if piece.height >= height / 2]
     return sum(p.digit != 1 if p.probability >= doubtful_below else -DOUBT for p in large)
 
 
 def digit_height(pieces, doubtful_below):
-    """The height around which most sure digits lie: a float. If none is sure, that of the tallest.
-
-    It is the yardstick for specks, marks, fragments, cuts and what is too tall to be a digit.
-    """
-    heights = np.array([piece.height for piece in pieces])
-    is_sure = np.array([piece.probability >= doubtful_below for piece in pieces])
-    weights = np.where([piece.digit == 1 for piece in pieces], WEIGHT_OF_1, 1)
-    weights = weights * is_sure * (heights >= LEGIBLE)
-    if not weights.any():
-        return heights.max(initial=0)
-    is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(SPREAD)
-    near = is_near[np.argmax(is_near @ weights)]
-    return np.average(heights[near], weights=weights[near])
+    """The height of half of the sure digits, at most: a float. See `digit_heights`."""
+    heights = digit_heights(pieces, doubtful_below)
+    is_sure = [piece.probability >= doubtful_below for piece in pieces]
+    return np.median(heights[is_sure] if any(is_sure) else heights) if pieces else 0.0
 
 
 def page_of(picture, pieces, recognise, thresholds):
     """The Page of a grey picture (height, width) with these pieces of ink, recognised."""
-    height = digit_height(pieces, thresholds.doubtful_below)
-    number = sum(height / 2 <= piece.height <= TALLEST * height for piece in pieces)
-    if number > MOST_DIGITS:
-        raise UserError(f"{number} pieces; at most {MOST_DIGITS} digits are recognised")
-    rows = [recognise_row(row, height, recognise, thresholds) for row in find_rows(pieces, height)]
-    tallest = [p.height for row in rows for p, is_digit in row if is_digit and p.digit != 1]
-    limit = TALLEST_ONE * max(tallest, default=np.inf)
+    heights = digit_heights(pieces, thresholds.doubtful_below)
+    rows = find_rows(pieces, heights)
+    lost = [piece.box for n, piece in enumerate(pieces) if piece.height > TALLEST * heights[n]]
+    rows = [[(pieces[n], heights[n], False) for n in row] for row in rows]
     for row in rows:
-        row[:] = [(p, is_digit and (p.digit != 1 or p.height <= limit)) for p, is_digit in row]
-        row[:] = without_words(row, height, thresholds.doubtful_below)
-    digits = [piece for row in rows for piece, is_digit in row if is_digit]
-    left_out = [piece.box for row in rows for piece, is_digit in row if not is_digit]
-    left_out += [piece.box for piece in pieces if piece.height > TALLEST * height]
+        row[:] = itertools.chain.from_iterable(
+            word
+            if is_print(word, thresholds.doubtful_below)
+            else recognise_row(
+                [p for p, *_ in word], [h for _, h, _ in word], recognise, thresholds
+            )
+            for word in words_of(row)
+        )
+    tallest = [p.height for row in rows for p, _, is_digit in row if is_digit and p.digit != 1]
+    for row in rows:
+        row[:], doubtful = without_strokes(row, max(tallest, default=np.inf))
+        row[:] = without_words(row, thresholds.doubtful_below)
+        for piece in doubtful:
+            piece.probabilities = piece.probabilities / 2
+    digits = [piece for row in rows for piece, _, is_digit in row if is_digit]
+    left_out = [piece.box for row in rows for piece, _, is_digit in row if not is_digit]
     texts = [f"{p.digit}" + "?" * bool(p.probability < thresholds.doubtful_below) for p in digits]
     return Page(
         picture,
@@ -141,79 +137,85 @@ def page_of(picture, pieces, recognise, thresholds):
         np.array([piece.image for piece in digits], np.uint8).reshape(-1, SIDE, SIDE),
         np.array([piece.probabilities for piece in digits]).reshape(-1, CLASSES),
         texts,
-        answer(rows, texts, height) if digits else "",
-        np.array(left_out, int).reshape(-1, 4),
-        np.array([n for n, row in enumerate(rows) for _, is_digit in row if is_digit], int),
+        answer(rows, texts) if digits else "",
+        np.array(left_out + lost, int).reshape(-1, 4),
+        np.array([n for n, row in enumerate(rows) for _, _, is_digit in row if is_digit], int),
     )
 
 
-def without_words(row, height, doubtful_below):
-    """The row, a list of pieces and whether each is a digit, where no letter of a word is one."""
-    gaps = [right.box[2] - left.box[3] for (left, _), (right, _) in itertools.pairwise(row)]
-    starts = [0, *(n for n, gap in enumerate(gaps, start=1) if gap > WORD_GAP * height), len(row)]
-    result = []
-    for word in (row[start:end] for start, end in itertools.pairwise(starts)):
-        letters = sum(p.height >= LOWEST_LETTER * height for p, is_digit in word if not is_digit)
-        sure = [piece.probability >= doubtful_below for piece, is_digit in word if is_digit]
-        is_text = letters and letters + len(sure) > 2 * sum(sure)
-        result += [(piece, is_digit and not is_text) for piece, is_digit in word]
-    return result
-
-
-def answer(rows, texts, height):
-    """The answer: the texts of the digits in rows, spaces for marks, and _ for what is lost."""
-    texts = iter(texts)
+def answer(rows, texts):
+    """The answer: texts of the digits in rows, spaces for marks and gaps, _ for what is lost."""
+    texts, widest = iter(texts), widest_gap(rows)
     lines = []
     for row in rows:
-        line = ""
-        digits = np.array([piece.box for piece, is_digit in row if is_digit])
-        marks = sum(not is_digit for _, is_digit in row)
-        for piece, is_digit in row:
+        line, end = "", np.inf
+        digits = np.array([piece.box for piece, _, is_digit in row if is_digit])
+        dots = sum(not is_digit and not is_mark(p, height) for p, height, is_digit in row)
+        for piece, height, is_digit in row:
             if is_digit:
-                line += next(texts)
-            elif LOWEST_LOST * height <= piece.height <= piece.width / NARROWEST_LOST:
-                line += "_"
-            elif marks <= len(digits) and piece.width < WIDEST_MARK * height:
-                middle = piece.box[2:].mean()
-                is_over = (digits[:, 2] < middle) & (middle < digits[:, 3])
-                line += "" if is_over.any() else " "
+                line += " " if piece.box[2] - end > widest * height else ""
+                line, end = line + next(texts), piece.box[3]
+                continue
+            text, end, middle = mark_text(piece, height), np.inf, piece.box[2:].mean()
+            is_over = (digits[:, 2] < middle) & (middle < digits[:, 3]) if len(digits) else True
+            if text == "_" or is_mark(piece, height) or (dots <= len(digits) and not is_over.any()):
+                line += text
         lines.append(line)
     return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())
 
 
-def find_rows(pieces, height):
-    """The pieces in rows: a list from above of lists from the left, without specks."""
-    least, most = SPECK * height, TALLEST * height
-    pieces = [p for p in pieces if least <= max(p.height, p.width) and p.height <= most]
-    if not pieces:
+def widest_gap(rows):
+    """The widest gap inside a number, in heights of a digit, or infinity if all gaps are alike."""
+    gaps = [
+        (right.box[2] - left.box[3]) / height
+        for row in rows
+        for (left, _, is_left), (right, height, is_right) in itertools.pairwise(row)
+        if is_left and is_right
+    ]
+    gaps = np.sort(np.maximum(gaps, LEAST_GAP / GAP_STEP))
+    steps = gaps[1:] / gaps[:-1]
+    return gaps[steps.argmax()] if steps.max(initial=0) >= GAP_STEP else np.inf
+
+
+def find_rows(pieces, heights):
+    """The pieces in rows: a list from above of arrays of numbers from the left, without specks."""
+    sizes = np.array([[piece.height, piece.width] for piece in pieces]).reshape(-1, 2)
+    kept = np.flatnonzero(
+        (sizes.max(axis=1) >= SPECK * heights) & (sizes[:, 0] <= TALLEST * heights)
+    )
+    if not kept.size:
         return []
-    boxes = levelled(np.array([piece.box for piece in pieces]), height)
-    rows = rows_of(boxes, height)
+    boxes = levelled(np.array([pieces[n].box for n in kept]), heights[kept])
+    rows = rows_of(boxes, heights[kept])
     order = np.argsort(boxes[:, 2:].sum(axis=1))
-    return [[pieces[n] for n in order if rows[n] == row] for row in range(rows.max() + 1)]
+    return [kept[order[rows[order] == row]] for row in range(rows.max() + 1)]
 
 
-def levelled(boxes, height):
+def levelled(boxes, heights):
     """The boxes (n, 4), moved so that tilted rows become level: (n, 4) floats."""
     y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
-    is_tall = boxes[:, 1] - boxes[:, 0] >= height / 2
+    is_tall = boxes[:, 1] - boxes[:, 0] >= heights / 2
     tilts = np.tan(np.radians(sorted(range(-16, 17), key=abs)))
     # the projection profile of the digits' centres is sharpest at the tilt of the rows
-    levels = (y - tilts[:, None] * x)[:, is_tall] / height
-    profiles = np.exp(-(((levels[:, :, None] - levels[:, None]) / ROW_SPREAD) ** 2) / 2)
-    tilt = tilts[np.argmax(profiles.sum(axis=(1, 2)))]
+    height = np.median(heights)
+    profiles = []
+    for tilt in tilts:
+        levels = (y - tilt * x)[is_tall] / height / ROW_SPREAD
+        profiles.append(np.exp(-((levels[:, None] - levels) ** 2) / 2).sum())
+    tilt = tilts[np.argmax(profiles)]
     return boxes + tilt * np.stack([-x, -x, y, y], axis=1)
 
 
-def rows_of(boxes, height):
+def rows_of(boxes, heights):
     """The row of each of the pieces with boxes (n, 4), counted from above: (n,) integers."""
     top, bottom = boxes.T[:2, :, None]
-    y, x, heights = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
-    is_tall = heights >= height / 2
+    y, x, sizes = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
+    is_tall = sizes >= heights[:, None] / 2
     # a digit's row goes on with the nearest one on the right at about its level
     overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
     step = np.min([abs(place - place.T) for place in (top, y, bottom)], axis=0)
-    is_next = is_tall.T & (overlap >= LEAST_OVERLAP * np.minimum(heights, heights.T))
+    height = np.minimum(heights, heights[:, None])
+    is_next = is_tall.T & (overlap > 0)
     is_next &= (step < ROW_STEP * height) & (x > x[:, None])
     # a mark is in the row of the nearest digit
     is_beside = is_tall.T & (overlap > -MARK_GAP * height)

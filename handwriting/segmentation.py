@@ -9,7 +9,8 @@ import itertools
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from handwriting.normalise import box_of, normalise
+from handwriting.marks import may_be_digit, recognise_pieces
+from handwriting.normalise import box_of
 from handwriting.picture import resize
 from handwriting.pieces import Piece, together
 
@@ -18,8 +19,6 @@ TOUCHING = 0.75  # how much less probable it is that digits touch, at each place
 # in heights of a digit:
 TALLEST_FRAGMENT = 0.6  # of pieces that are close, one is no taller if they are joined
 WIDEST_GAP = 0.1  # between pieces of a digit
-LOWEST_DIGIT = 0.3
-LOWEST_ONE = 0.55  # lower strokes are commas and dashes
 PLACE_DISTANCE = 0.06  # between the places where a piece may be cut
 WIDEST_PART = 1.4  # of a piece that is cut
 LOWEST_PART = 0.6  # height of a part, at least
@@ -27,39 +26,33 @@ NARROWEST_CUT, WIDEST_CUT = 0.7, 4  # width of a piece; others are not cut, whic
 CUT_HEIGHT = 80  # pixels; a taller piece is reduced before it is cut
 
 
-def recognise_pieces(pieces, recognise):
-    """Fill in the images of pieces, a list, and the probabilities that the network gives these."""
-    for piece in pieces:
-        piece.image = normalise(piece.ink)
-    if pieces:
-        answers = recognise(np.array([piece.image for piece in pieces]))
-        for piece, probabilities in zip(pieces, answers):
-            piece.probabilities = probabilities
-
-
-def recognise_row(pieces, height, recognise, thresholds):
+def recognise_row(pieces, heights, recognise, thresholds):
     """Join, cut or leave out the pieces of a row, a list from the left to the right.
 
-    height: of a digit, in pixels. recognise, thresholds: see `recognise_page`. Returns a list of
-    pairs from the left to the right: a piece, and whether it is a digit.
+    heights: of the digits around each piece, in pixels. recognise, thresholds: see
+    `recognise_page`. Returns a list of triples from the left to the right: a piece, the height of
+    digits around it, and whether it is a digit.
     """
     groups = {}  # by the numbers of the first piece and of the one after the last
-    for start, stop in itertools.combinations(range(len(pieces) + 1), 2):
-        group = pieces[start:stop]
-        if len(group) == 1:
+    for start, number in itertools.product(range(len(pieces)), range(1, MOST_PARTS + 1)):
+        group, stop = pieces[start : start + number], start + number
+        if number == 1:
             groups[start, stop] = group[0]
-        elif len(group) <= MOST_PARTS and may_be_one(group, height):
+        elif stop <= len(pieces) and may_be_one(group, max(heights[start:stop])):
             groups[start, stop] = together(group)
     recognise_pieces([group for group in groups.values() if group.image is None], recognise)
     # the logarithm of the probability of the best way to each place, and what it finds
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
     for (start, stop), group in groups.items():
-        ways = [(thresholds.left_out_below, [(group, False)])]
-        if group.height >= height * (LOWEST_ONE if group.digit == 1 else LOWEST_DIGIT):
-            ways.append((group.probability, [(group, True)]))
+        height = max(heights[start:stop])
+        ways = []
+        if may_be_digit(group, height):
+            ways.append((group.probability, [(group, height, True)]))
         if group.probability < thresholds.doubtful_below:
-            product, parts = cut(group, height, recognise)
-            ways.append((product, [(part, True) for part in parts]))
+            product, parts = cut(group, height, recognise, thresholds.left_out_below)
+            ways.append((product, [(part, height, True) for part in parts]))
+        if stop == start + 1:
+            ways.append((thresholds.left_out_below, [(group, height, False)]))
         for probability, found in ways:
             score = best[start][0] + np.log(max(probability, 1e-9))
             if probability >= thresholds.left_out_below and score > best[stop][0]:
@@ -77,8 +70,11 @@ def may_be_one(pieces, height):
     return connected_components(is_fragment & is_close, directed=False)[0] == 1
 
 
-def cut(piece, height, recognise):
-    """Cut a piece into two or more digits: their probability, and a list of these."""
+def cut(piece, height, recognise, least):
+    """Cut a piece into two or more digits: their probability, and a list of these.
+
+    What is less probable than `least` is not followed: print and scribbles are soon given up.
+    """
     if not NARROWEST_CUT * height <= piece.width <= WIDEST_CUT * height:
         return 0, []
     scale, ink = max(1, height / CUT_HEIGHT), piece.ink
@@ -88,29 +84,27 @@ def cut(piece, height, recognise):
     height /= scale
     lines = cheapest_lines(ink, height)
     last, columns = len(lines) - 1, np.arange(ink.shape[1])
-    parts = {}  # by the numbers of the lines on their left and right
-    for left, right in itertools.combinations(range(last + 1), 2):
-        is_narrow = lines[right].mean() - lines[left].mean() < WIDEST_PART * height
-        if is_narrow and (left, right) != (0, last):
-            sides = slice(lines[left].min(), lines[right].max())
-            inside = lines[left][:, None] <= columns[sides]
-            inside &= columns[sides] < lines[right][:, None]
-            part = np.where(inside, ink[:, sides], 0)
-            if (part > 0.5).any() and np.ptp(box_of(part)[:2]) > LOWEST_PART * height:
-                box = box_of(part) + np.array([0, 0, sides.start, sides.start])
-                box = np.rint(scale * box).astype(int) + np.repeat(piece.corner, 2)
-                parts[left, right] = Piece(box, part, corner=None)  # which nobody needs
-    recognise_pieces(list(parts.values()), recognise)
-    best = [(1, [])]  # the probability of the most probable parts up to each line, and these
-    for right in range(1, last + 1):
-        ways = [
-            (best[left][0] * parts[left, right].probability, [*best[left][1], parts[left, right]])
-            for left in range(right)
-            if (left, right) in parts
-        ]
-        best.append(max(ways, default=(0, []), key=lambda way: way[0]))
-    product, found = best[last]
-    product *= TOUCHING ** (len(found) - 1)
+    best = {0: (1, [])}  # the probability of the most probable parts up to a line, and these
+    for left in range(last):
+        product_left, found = best.get(left, (0, []))
+        parts = {}  # by the line on their right
+        for right in range(left + 1, last + 1) if found or not left else ():
+            is_narrow = lines[right].mean() - lines[left].mean() < WIDEST_PART * height
+            if is_narrow and (left, right) != (0, last):
+                sides = slice(lines[left].min(), lines[right].max())
+                inside = lines[left][:, None] <= columns[sides]
+                inside &= columns[sides] < lines[right][:, None]
+                part = np.where(inside, ink[:, sides], 0)
+                if (part > 0.5).any() and np.ptp(box_of(part)[:2]) > LOWEST_PART * height:
+                    box = box_of(part) + np.array([0, 0, sides.start, sides.start])
+                    box = np.rint(scale * box).astype(int) + np.repeat(piece.corner, 2)
+                    parts[right] = Piece(box, part, corner=None)  # which nobody needs
+        recognise_pieces(list(parts.values()), recognise)
+        for right, part in parts.items():
+            product = product_left * part.probability * (TOUCHING if right < last else 1)
+            if product >= least and product > best.get(right, (0, []))[0]:
+                best[right] = product, [*found, part]
+    product, found = best.get(last, (0, []))
     if sum(part.digit == 1 for part in found) > len(found) / 2:
         return 0, []  # 1s that seem to touch are an H or M, or a scribble
     for part in found:  # it is a digit only if the others are

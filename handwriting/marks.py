@@ -1,0 +1,183 @@
+"""What single pieces are: digits to the network, marks by their shape; and how tall digits are."""
+
+import itertools
+
+import numpy as np
+from scipy import ndimage
+
+from handwriting.normalise import box_of, normalise
+from handwriting.picture import resize
+
+SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
+WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
+PLAIN, EVEN = 0.85, 2  # share of rows that a plain stroke crosses once; its widths, by the median
+BOW = 0.08  # of a bracket: how far its middle is off the line between its ends, by its height
+BRACKET_LEAN = 0.2  # of a bracket, at most, to either side: the tangent of an angle
+FORMULA_LEAN = 0.35  # of a slash beside brackets, more than the other digits of its row
+LEAN = 0.15  # of what may be a slash, the same
+CROSS = 20  # pixels of the image that crosses are compared in
+TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
+NARROWEST_LOST = 0.4  # of its own height; narrower ones are slashes and brackets
+MOST_LETTERS = 0.5  # in a row of digits and marks, by the number of digits
+PRINT = 5  # letters of a word that is not joined or cut, at least
+ROUND = 0.25  # of a sure digit, what a 0 or 1 counts in a word, since o and l look like them
+# in heights of a digit:
+REACH = 4  # distance from which on a digit counts less than half
+LOWEST_DIGIT = 0.2
+LOWEST_ONE = 0.55  # lower strokes are commas and dashes
+SHORT_ONE = 0.75  # lower ones may be the rest of a line
+LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
+LOWEST_LOST = 0.7  # of what may be a digit that is left out
+WIDEST_MARK = 1  # of a dash
+WORD_GAP = 1.5  # between words
+
+
+def recognise_pieces(pieces, recognise):
+    """Fill in the images of pieces, a list, and the probabilities that the network gives these."""
+    for piece in pieces:
+        piece.image = normalise(piece.ink)
+    if pieces:
+        answers = recognise(np.array([piece.image for piece in pieces]))
+        for piece, probabilities in zip(pieces, answers):
+            piece.probabilities = probabilities
+
+
+def digit_heights(pieces, doubtful_below):
+    """The height of the digits around each of n pieces: (n,) float64.
+
+    It is the one around which most sure digits lie, the nearer the more they count. If none but 1s
+    is sure, it is that of the tallest piece. It is the yardstick for specks, fragments and cuts.
+    """
+    heights = np.array([piece.height for piece in pieces], float)
+    weights = np.array([piece.probability >= doubtful_below for piece in pieces], float)
+    weights *= np.where([piece.digit == 1 for piece in pieces], WEIGHT_OF_1, 1)
+    if weights.max(initial=0) < 1:  # dots, strips and strokes pass for 1s
+        return np.full(len(pieces), heights.max(initial=0))
+    boxes = np.array([piece.box for piece in pieces])
+    sure = np.flatnonzero(weights)
+    y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
+    distances = np.hypot(y[:, None] - y[sure], x[:, None] - x[sure]) / heights[sure]
+    weights = weights[sure] / (1 + (distances / REACH) ** 2)
+    heights = heights[sure]
+    is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(SPREAD)
+    weights = weights * is_near[np.argmax(weights @ is_near, axis=1)]
+    return weights @ heights / weights.sum(axis=1)
+
+
+def may_be_digit(piece, height):
+    """Whether a piece is tall enough for a digit, and not a comma or dash."""
+    return piece.height >= height * (LOWEST_ONE if piece.digit == 1 else LOWEST_DIGIT)
+
+
+def mark_text(piece, height):
+    """What stands for a piece that is no digit: _ if it may be one, a space for a mark, or none."""
+    is_tall = LOWEST_LOST * height <= piece.height <= piece.width / NARROWEST_LOST
+    if is_tall and not is_mark(piece, height):
+        return "_"
+    return " " if piece.width < WIDEST_MARK * height else ""
+
+
+def is_mark(piece, height):
+    """Whether a piece that is no digit is one of + x ( ) / by its shape, as tall as a letter."""
+    is_tall = piece.height >= LOWEST_LETTER * height
+    return is_tall and bool(stroke_of(piece) or cross_of(piece))
+
+
+def stroke_of(piece):
+    """How a piece leans and bends, if it is one plain stroke from top to bottom: two numbers.
+
+    The first is the tangent of its angle, above 0 to the right as a slash's, the second how far
+    its middle is off the line between its ends, as a share of its height. None for other pieces.
+    """
+    strokes = piece.ink > 0.5
+    strokes = strokes[strokes.any(axis=1)]
+    widths = strokes.sum(axis=1)
+    starts = (strokes & ~np.pad(strokes, ((0, 0), (1, 0)))[:, :-1]).sum(axis=1)
+    is_plain = (starts == 1).mean() >= PLAIN
+    is_even = np.percentile(widths, 90) <= EVEN * np.median(widths)
+    if piece.height < max(piece.width, 4) or not (is_plain and is_even):
+        return None
+    x, y = strokes @ np.arange(strokes.shape[1]) / widths, np.linspace(-0.5, 0.5, len(strokes))
+    bend, slope, _ = np.polyfit(y, x / len(strokes), 2)
+    return -slope, bend / 4
+
+
+def slant_of(ink):
+    """The tangent of the angle by which ink (height, width) slants to the right, by its moments."""
+    y, x = np.indices(ink.shape)
+    y, x = y - np.average(y, weights=ink), x - np.average(x, weights=ink)
+    return -np.sum(ink * y * x) / max(np.sum(ink * y**2), 1e-9)
+
+
+def cross_of(piece):
+    """Whether a piece is two strokes that cross about halfway: + or x, or an empty text."""
+    for mark, turn in (("+", 0), ("x", 45)):
+        ink = ndimage.rotate(piece.image.astype(np.float32), turn, order=1)
+        top, bottom, left, right = box_of(ink / ink.max())
+        ink = resize(ink[top:bottom, left:right], (CROSS, CROSS)) > ink.max() / 2
+        row, column = ink.sum(axis=1).argmax(), ink.sum(axis=0).argmax()
+        y, x = np.abs(np.mgrid[-row : CROSS - row, -column : CROSS - column])
+        is_centred = min(row, column) > CROSS / 4 and max(row, column) < 3 * CROSS / 4
+        if is_centred and ink[np.minimum(y, x) > CROSS / 6].sum() < 0.1 * ink.sum():
+            return mark
+    return ""
+
+
+def words_of(row):
+    """The words in a row, a list of pieces, heights and whether they are digits: lists like it."""
+    gaps = [right.box[2] - left.box[3] for (left, *_), (right, *_) in itertools.pairwise(row)]
+    ends = [n for n, gap in enumerate(gaps, start=1) if gap > WORD_GAP * row[n][1]]
+    return [row[start:end] for start, end in itertools.pairwise([0, *ends, len(row)])]
+
+
+def is_print(word, doubtful_below):
+    """Whether a word is one of letters, before its pieces are joined or cut: most are in doubt."""
+    tall = [p for p, height, _ in word if LOWEST_LETTER * height <= p.height]
+    sure = sum(piece.probability >= doubtful_below for piece in tall)
+    return len(tall) - sure >= max(PRINT, 2 * sure)
+
+
+def without_strokes(row, tallest):
+    """The row, a list of pieces, heights and whether it is a digit, where no slash or bracket is.
+
+    tallest: the height of the tallest digit of the page that is no 1. Returns the row and a list
+    of its 1s that may be slashes, brackets or the rest of a line.
+    """
+    others = [p for p, _, is_digit in row if is_digit and p.digit != 1]
+    slant = np.median([slant_of(piece.ink) for piece in others]) if others else 0
+    strokes = [stroke_of(piece) or (0, 0) for piece, *_ in row]
+    bows = [bow if abs(lean) < BRACKET_LEAN else 0 for lean, bow in strokes]
+    has_brackets = min(bows, default=0) < -BOW and max(bows, default=0) > BOW
+    is_formula = has_brackets or any(cross_of(p) == "x" for p, _, is_digit in row if not is_digit)
+    result, doubtful = [], []
+    for (piece, height, is_digit), (lean, bow), bracket in zip(row, strokes, bows):
+        if is_digit and piece.digit == 1 and (lean, bow) != (0, 0):
+            excess = lean - slant
+            is_digit = piece.height <= TALLEST_ONE * tallest
+            if is_formula and others:
+                is_digit &= abs(bracket) <= BOW and excess <= FORMULA_LEAN
+            is_alone = not others and len(row) > 1
+            if excess > LEAN or abs(bow) > BOW or piece.height < SHORT_ONE * height or is_alone:
+                doubtful.append(piece)
+        result.append((piece, height, is_digit))
+    return result, doubtful
+
+
+def without_words(row, doubtful_below):
+    """The row, a list of pieces, heights and whether it is a digit, where no letter is one."""
+    tall = [(p, height, d) for p, height, d in row if LOWEST_LETTER * height <= p.height]
+    marks = [p for p, height, is_digit in tall if not is_digit and is_mark(p, height)]
+    digits = sum(is_digit for *_, is_digit in tall)
+    if len(tall) - digits - len(marks) > MOST_LETTERS * digits:  # t and f look like +, l like /
+        marks = []
+    result = []
+    for word in words_of(row):
+        digits = [piece for piece, _, is_digit in word if is_digit]
+        sure = [p for p in digits if p.probability >= doubtful_below]
+        weight = sum(ROUND if piece.digit in (0, 1) else 1 for piece in sure)
+        letters = sum(
+            p.height >= LOWEST_LETTER * height and p not in marks for p, height, d in word if not d
+        )
+        is_text = letters and letters + len(digits) - len(sure) > weight
+        result += [(piece, height, is_digit and not is_text) for piece, height, is_digit in word]
+    return result
