@@ -12,7 +12,7 @@ from files import UserError
 from handwriting.picture import load_picture
 from handwriting.pieces import find_pieces, off_the_line
 from handwriting.segmentation import recognise_pieces, recognise_row
-from handwriting.sheet import find_ink, find_sheets
+from handwriting.sheet import find_inks, find_sheets
 from model import CLASSES, SIDE
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
@@ -84,7 +84,13 @@ def recognise_page(path, recognise, thresholds):
 def pieces_on(sheet, picture, recognise, thresholds):
     """The pieces of ink on a sheet in a picture (height, width), recognised: a list."""
     part, corner = sheet.cut_out(picture)
-    pieces = find_pieces(find_ink(part), corner)
+    readings = [pieces_of(ink, corner, recognise, thresholds) for ink in find_inks(part)]
+    return max(readings, key=lambda pieces: sureness(pieces, thresholds.doubtful_below))
+
+
+def pieces_of(ink, corner, recognise, thresholds):
+    """The pieces of ink (height, width) at a corner (2,) of the picture, recognised: a list."""
+    pieces = find_pieces(ink, corner)
     recognise_pieces(pieces, recognise)
     height = digit_height(pieces, thresholds.doubtful_below)
     lines = [piece for piece in pieces if piece.width > LONGEST * height]
@@ -95,6 +101,8 @@ def pieces_on(sheet, picture, recognise, thresholds):
 
 def sureness(pieces, doubtful_below):
     """The number of sure digits, less those in doubt. 1s don't count: strips look like them."""
+    if not pieces:
+        return -np.inf  # nothing found is worse than doubt
     height = digit_height(pieces, doubtful_below)
     large = [piece for piece in pieces if piece.height >= height / 2]
     return sum(p.digit != 1 if p.probability >= doubtful_below else -DOUBT for p in large)
