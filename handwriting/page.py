@@ -22,6 +22,7 @@ LEGIBLE = 8  # pixels; whether a lower piece is a digit cannot be seen
 MOST_DIGITS = 100
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
+TURNED = 1.5  # so many more sure digits has a page that is the other way up than its file says
 SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
 LEAST_OVERLAP = 0.3  # of neighbours in a row, across it: of the height of the shorter one
 NARROWEST_LOST = 0.4  # of its own height; narrower ones are slashes and brackets
@@ -68,17 +69,38 @@ def recognise_page(path, recognise, thresholds):
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
     found = [pieces_on(sheet, picture, recognise, thresholds) for sheet in sheets]
-    best = np.argmax([sureness(pieces, thresholds.doubtful_below) for pieces in found])
-    height = digit_height(found[best], thresholds.doubtful_below)
+    best, turns = surest(found, recognise, thresholds.doubtful_below)
+    pieces, sheet = found[best], sheets[best].turned(turns)
+    if turns:
+        picture = np.rot90(picture, turns)
+        pieces = pieces_on(sheet, picture, recognise, thresholds)
+    height = digit_height(pieces, thresholds.doubtful_below)
     page = None
     if factor > 1 and height < SMALL:
         larger, _, _ = load_picture(path, min(FULL_SIZE, WORKING_SIZE * CLEAR / max(height, 1)))
+        larger = np.rot90(larger, turns)
         with suppress(UserError):
-            pieces = pieces_on(sheets[best], larger, recognise, thresholds)
-            page = page_of(larger, pieces, recognise, thresholds)
-    page = page or page_of(picture, found[best], recognise, thresholds)
+            more = pieces_on(sheet, larger, recognise, thresholds)
+            page = page_of(larger, more, recognise, thresholds)
+    page = page or page_of(picture, pieces, recognise, thresholds)
     page.pages = pages
     return page
+
+
+def surest(found, recognise, doubtful_below):
+    """The surest of several readings of a page, lists of pieces, and which way up it is.
+
+    Returns its number, and by how many quarters of a turn, counterclockwise, it is to be turned.
+    """
+    scores = {(n, 0): sureness(pieces, doubtful_below) for n, pieces in enumerate(found)}
+    best = max(scores, key=scores.get)
+    if scores[best] < len(found[best[0]]) / 2:
+        for n, turns in itertools.product(range(len(found)), (1, 2, 3)):
+            turned = [piece.turned(turns) for piece in found[n]]
+            recognise_pieces(turned, recognise)
+            scores[n, turns] = sureness(turned, doubtful_below, 2) - TURNED
+        best = max(scores, key=scores.get)
+    return best
 
 
 def pieces_on(sheet, picture, recognise, thresholds):
@@ -99,13 +121,13 @@ def pieces_of(ink, corner, recognise, thresholds):
     return [piece for piece in pieces if piece not in lines] + parts
 
 
-def sureness(pieces, doubtful_below):
+def sureness(pieces, doubtful_below, doubt=DOUBT):
     """The number of sure digits, less those in doubt. 1s don't count: strips look like them."""
     if not pieces:
         return -np.inf  # nothing found is worse than doubt
     height = digit_height(pieces, doubtful_below)
     large = [piece for piece in pieces if piece.height >= height / 2]
-    return sum(p.digit != 1 if p.probability >= doubtful_below else -DOUBT for p in large)
+    return sum(p.digit != 1 if p.probability >= doubtful_below else -doubt for p in large)
 
 
 def digit_height(pieces, doubtful_below):

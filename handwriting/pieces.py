@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from handwriting.normalise import box_of
 from handwriting.sheet import FAINTEST_INK, paper_of
 
 MOST_PIECES = 1000  # the largest ones
@@ -49,6 +50,11 @@ class Piece:
     @property
     def probability(self):
         return self.probabilities.max()
+
+    def turned(self, turns):
+        """The ink, turned counterclockwise by quarters of a turn, in a box of its own."""
+        ink = np.rot90(self.ink, turns)
+        return Piece(box_of(ink), ink, corner=None)
 
 
 def find_pieces(ink, corner):

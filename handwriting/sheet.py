@@ -38,6 +38,10 @@ class Sheet:
         inside = resize(self.mask.astype(np.float32), part.shape, box) > 0.5
         return np.where(inside, part, resize(self.paper, part.shape, box)), (top, left)
 
+    def turned(self, turns):
+        """The Sheet, turned counterclockwise by quarters of a turn."""
+        return Sheet(np.rot90(self.mask, turns), np.rot90(self.paper, turns))
+
 
 def find_sheets(picture):
     """All of a grey picture (height, width), and each large smooth region in it: Sheets."""

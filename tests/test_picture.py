@@ -112,6 +112,26 @@ def test_coloured_pens(clear, read, tmp_path, paper, pen):
     assert answer_to_file(path, read) == "38"
 
 
+def test_a_thin_stroke_between_the_pixels_sampled_for_its_colour(clear, tmp_path):
+    picture = np.ones((64, 64, 3))
+    picture[10:50, 30, :2] = 0  # blue
+    grey = load_picture(save(tmp_path / "p.png", picture), 1200)[0]
+    assert np.ptp(grey) > 0.5
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_pages_turned_against_what_their_file_says(clear, read, tmp_path, turns):
+    picture = np.vstack([page(clear[[3, 7, 4, 5]]), page(clear[[2, 7, 5, 4]])])
+    assert answer(np.rot90(picture, turns), read) == "3745 2754"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_ink_beside_a_wide_hard_shadow(clear, read, sign):
+    picture = np.pad(page(clear[[3, 7, 4]], scale=2, margin=20), ((60, 60), (30, 300)), "edge")
+    picture[:, 240:300] *= 0.3
+    assert answer((1 - sign) / 2 + sign * picture, read) == "374"
+
+
 @pytest.mark.parametrize(("shape", "value"), [((8, 8), 0), ((1, 1), 1), ((300, 200), 0.3)])
 def test_a_blank_page(capsys, tmp_path, shape, value):
     path = save(tmp_path / "blank.png", np.full(shape, value))
