@@ -22,6 +22,7 @@ LEGIBLE = 8  # pixels; whether a lower piece is a digit cannot be seen
 MOST_DIGITS = 100
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
+TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
 TURNED = 1.5  # so many more sure digits has a page that is the other way up than its file says
 SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
 LEAST_OVERLAP = 0.3  # of neighbours in a row, across it: of the height of the shorter one
@@ -114,11 +115,24 @@ def pieces_of(ink, corner, recognise, thresholds):
     """The pieces of ink (height, width) at a corner (2,) of the picture, recognised: a list."""
     pieces = find_pieces(ink, corner)
     recognise_pieces(pieces, recognise)
+    pieces = without_traces(pieces, thresholds.doubtful_below)
     height = digit_height(pieces, thresholds.doubtful_below)
     lines = [piece for piece in pieces if piece.width > LONGEST * height]
     parts = [part for line in lines for part in off_the_line(line, height)]
     recognise_pieces(parts, recognise)
     return [piece for piece in pieces if piece not in lines] + parts
+
+
+def without_traces(pieces, doubtful_below):
+    """The pieces, a list, without those that are much fainter than sure digits: ruling and noise."""
+    is_sure = np.array([p.digit != 1 and p.probability >= doubtful_below for p in pieces], bool)
+    levels = np.array([piece.level for piece in pieces])
+    if not is_sure.any():
+        return pieces
+    # specks may pass for digits, but are small
+    heights = np.array([piece.height for piece in pieces])
+    level = np.average(levels[is_sure], weights=heights[is_sure] ** 2)
+    return [pieces[n] for n in np.flatnonzero(is_sure | (levels >= TRACE * level))]
 
 
 def sureness(pieces, doubtful_below, doubt=DOUBT):
