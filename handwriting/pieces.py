@@ -161,12 +161,11 @@ def without_frames(ink):
     it is tall, and pieces whose hole holds another one.
     """
     labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
-    at_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])  # ruled paper
     is_frame = np.zeros(ink.shape, bool)
     for piece, place in enumerate(ndimage.find_objects(labels), start=1):
         is_piece = labels[place] == piece
         height = len(is_piece)
-        if height < 20 or piece in at_border:
+        if height < 20:
             continue
         is_hole = ndimage.binary_fill_holes(is_piece) & ~is_piece
         sides = sides_of_box(is_piece) if is_hole.mean() > BOX_HOLE else np.zeros_like(is_piece)
@@ -192,7 +191,10 @@ def sides_of_box(piece):
     columns = straight_lines(piece, 0, int(0.8 * height), height // 16)
     y, x = height // 5, width // 5
     sides = rows[:y], rows[height - y :], columns[:, :x], columns[:, width - x :]
-    return (rows | columns) & all(side.any() for side in sides)
+    y, x = height // 8 + 1, width // 8 + 1  # a thin 0 has sides like a box, but no corners
+    corners = piece[:y, :x], piece[:y, -x:], piece[-y:, :x], piece[-y:, -x:]
+    is_box = all(side.any() for side in sides) and sum(corner.any() for corner in corners) >= 3
+    return (rows | columns) & is_box
 
 
 def without_lines(ink, axis, length, reach, thickness, least=0):

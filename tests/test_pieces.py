@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pages import answer, answer_to_file, page, page_of
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 TABLE = [(3, 7, 0, 2), (5, 4, 6, 9), (2, 2, 8, 5), (7, 3, 9, 4)]
@@ -28,6 +28,20 @@ def test_boxes_and_combs_are_left_out(clear, read, width):
             picture[32:140, left:right] = 0.3
             picture[32 + width : 140 - width, left + width : right - width] = inside
         assert answer(picture, read) == "3702"
+
+
+def test_a_thin_oval_0_is_no_box(read):
+    image = Image.new("L", (300, 300), 230)
+    ImageDraw.Draw(image).ellipse((120, 60, 180, 240), None, 30, 5)
+    assert answer(np.asarray(image) / 255, read) == "0"
+
+
+def test_boxes_that_the_border_cuts_off(clear, read):
+    picture = page(clear[[3, 7, 0]], margin=36)
+    picture[30:34] = picture[-34:-30] = 0.15
+    for left in (33, 145, 257, 367):
+        picture[30:-30, left : left + 4] = 0.15
+    assert answer(picture[:, 36:-3], read) == "370"
 
 
 def test_a_circle_is_left_out(clear, read):
