@@ -124,7 +124,7 @@ def pieces_of(ink, corner, recognise, thresholds):
 
 
 def without_traces(pieces, doubtful_below):
-    """The pieces, a list, without those that are much fainter than sure digits: ruling and noise."""
+    """The pieces, a list, without those much fainter than the sure digits: ruling and noise."""
     is_sure = np.array([p.digit != 1 and p.probability >= doubtful_below for p in pieces], bool)
     levels = np.array([piece.level for piece in pieces])
     if not is_sure.any():

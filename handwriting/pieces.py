@@ -29,8 +29,9 @@ class Piece:
     """A connected piece of ink, several of them or a part of one; what the network makes of it.
 
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
-    paper and 1 within strokes, from corner (2,) on. level: how much ink its strokes hold. image: (28, 28) uint8. probabilities: (10,),
-    less than 1 in sum if the piece was cut off another one.
+    paper and 1 within strokes, from corner (2,) on. level: how dark its strokes are on the page.
+    image: (28, 28) uint8. probabilities: (10,), less than 1 in sum if the piece was cut off another
+    one.
     """
 
     box: np.ndarray
