@@ -12,7 +12,7 @@ from files import UserError
 from handwriting.picture import load_picture
 from handwriting.pieces import find_pieces, off_the_line
 from handwriting.segmentation import recognise_pieces, recognise_row
-from handwriting.sheet import find_inks, find_sheets
+from handwriting.sheet import find_inks, find_sheets, joined
 from model import CLASSES, SIDE
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
@@ -70,6 +70,11 @@ def recognise_page(path, recognise, thresholds):
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
     found = [pieces_on(sheet, picture, recognise, thresholds) for sheet in sheets]
+    scores = [sureness(pieces, thresholds.doubtful_below) for pieces in found]
+    parts = [sheet for sheet, score in zip(sheets[1:], scores[1:]) if score > 0]
+    if len(parts) > 1:
+        sheets.append(joined(parts, sheets[0].paper))
+        found.append(pieces_on(sheets[-1], picture, recognise, thresholds))
     best, turns = surest(found, recognise, thresholds.doubtful_below)
     pieces, sheet = found[best], sheets[best].turned(turns)
     if turns:

@@ -212,7 +212,7 @@ def without_lines(ink, axis, length, reach, thickness, least=0):
     is_thin = is_line & (opened(ink, 1 - axis, thickness + 1) < ink / 2)
     # below a digit, a line goes on from where it is seen on the left and right
     is_line &= closed(ndimage.maximum_filter1d(is_thin, 3, 1 - axis), axis, length // 2)
-    is_line &= ink < lines + FAINTEST_INK
+    is_line &= ink < 1.5 * lines + FAINTEST_INK  # strokes are darker
     rest = np.where(is_line, np.minimum(ink, 0), ink)
     across = closed(rest, 1 - axis, thickness + 3)
     return np.where(is_line, np.minimum(ink, across), ink)

@@ -57,9 +57,21 @@ def find_sheets(picture):
         mask = ndimage.binary_fill_holes(mask)
         mask = ndimage.binary_erosion(mask, iterations=2, border_value=1)
         if mask.any() and not mask.all():
-            nearest = ndimage.distance_transform_edt(~mask, None, False, True)  # indices alone
-            sheets.append(Sheet(mask, sketch[tuple(nearest)]))
+            sheets.append(on_sketch(mask, sketch))
     return sheets
+
+
+def on_sketch(mask, sketch):
+    """The Sheet with a mask (height, width) in a sketch of the picture of the same shape."""
+    nearest = ndimage.distance_transform_edt(~mask, None, False, True)  # indices alone
+    return Sheet(mask, sketch[tuple(nearest)])
+
+
+def joined(sheets, sketch):
+    """Several Sheets as one, perhaps a sheet that the edge of a shadow divides."""
+    mask = np.pad(np.any([sheet.mask for sheet in sheets], axis=0), 2 * NOTCH)
+    mask = ndimage.binary_closing(mask, iterations=2 * NOTCH)
+    return on_sketch(mask[2 * NOTCH : -2 * NOTCH, 2 * NOTCH : -2 * NOTCH], sketch)
 
 
 def find_inks(picture):
