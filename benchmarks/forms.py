@@ -141,3 +141,34 @@ def form(writer, number):
     picture = ndimage.rotate(page(picture, 0), random.uniform(-1.5, 1.5), order=1, cval=PAPER)
     picture = darkened(picture, random) + random.normal(0, 0.02, picture.shape)
     return picture, " ".join(answers)
+
+
+def grid(shape, filled, words):
+    """A grid of rows and columns; the share of its cells that hold a digit; print around it."""
+
+    def make(writer, number):
+        random, unit = writer.random, writer.scale
+        side, thickness = 30 * unit, int(random.integers(1, unit + 1))
+        rows, columns = shape
+        ink = np.zeros((rows * side + thickness, columns * side + thickness), np.float32)
+        answers = [""] * rows
+        for row, column in np.ndindex(shape):
+            if random.random() < filled:
+                digit, label = writer.digit()
+                ink[row * side : row * side + 28 * unit, column * side :][:, : 28 * unit] = digit
+                answers[row] += label
+        for place in range(thickness):
+            ink[place::side] = ink[:, place::side] = 1
+        if words:
+            width = ink.shape[1]
+            above, below = (
+                printed_words(3, random.choice(FACES), int(unit * random.uniform(10, 25)), random)
+                for _ in range(2)
+            )
+            parts = [np.pad(line[:, :width], ((0, side), (0, 0))) for line in (above, below)]
+            parts = [np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts]
+            ink = np.vstack([parts[0], ink, np.zeros((side, width)), parts[1]])
+        picture = ndimage.rotate(page(ink), random.uniform(-5, 5), order=1, cval=PAPER)
+        return darkened(picture, random), " ".join(" ".join(answers).split())
+
+    return make

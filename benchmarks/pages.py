@@ -5,17 +5,19 @@ Each is a function that takes a writer and the page's number, and returns the pa
 
 import numpy as np
 from desk import photograph
-from forms import boxes, circled, comb, dotted_line, form, single_box
+from forms import boxes, circled, comb, dotted_line, form, grid, single_box
 from marks import bracketed, clock, flagged_ones, growing, numbers, squared, three_sizes
 from non_digits import FACES, drawing, printed_digit, printed_symbol, printed_words, scribble
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 from spoil import (
     INK,
     PAPER,
+    beam,
     centred,
     darkened,
     everything,
+    held_askew,
     inverted,
     jpeg,
     noisy,
@@ -25,6 +27,7 @@ from spoil import (
     specks,
     table,
     tilted,
+    turned,
 )
 from writer import PEN, enlarged
 
@@ -88,6 +91,29 @@ def ruled(strength, squared):
         return np.where(grid, (1 - strength) * picture, picture), answer
 
     return make
+
+
+def spoilt(make, *spoils):
+    """A kind of page, and what happens to it."""
+
+    def both(writer, number):
+        picture, answer = make(writer, number)
+        for spoil in spoils:
+            picture = spoil(picture, writer.random)
+        return picture, answer
+
+    return both
+
+
+def oval_0(writer, number):
+    """A 0 in a thin pen that is up to three times as tall as wide."""
+    random, height = writer.random, 20 * writer.scale
+    image = Image.new("L", (height, height))
+    middle, half = height / 2, height * random.uniform(0.16, 0.35)
+    box = middle - half, 2, middle + half, height - 3
+    ImageDraw.Draw(image).ellipse(box, None, 255, int(random.integers(2, 6)))
+    ink = np.asarray(image.rotate(random.uniform(-10, 10)), np.float32) / 255
+    return page(ink, 60), "0"
 
 
 def no_digit(draw):
@@ -285,4 +311,11 @@ KINDS = SHORT | {
     "a superscript: 98² + 3": (200, squared),
     "tall 1s with a flag": (200, flagged_ones),
     "sums with brackets: (2+2)/2": (200, bracketed),
+    "squared paper, JPEG of quality 20": (200, spoilt(ruled(0.3, True), jpeg)),
+    "ruled paper held at 8 to 12 degrees": (200, spoilt(ruled(0.3, False), held_askew)),
+    "a beam of light with hard edges": (200, row("dddd", spoil=beam)),
+    "thin oval 0s": (200, oval_0),
+    "turned by one to three quarters": (200, spoilt(three_rows, turned)),
+    "tables": (100, grid((5, 4), 0.8, False)),
+    "sudokus in a newspaper": (50, grid((9, 9), 0.7, True)),
 }

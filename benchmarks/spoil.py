@@ -78,6 +78,25 @@ def shadow(page, random):
     return np.where(np.cos(angle) * x + np.sin(angle) * y > 0, 0.4 * page, page)
 
 
+def beam(page, random):
+    """In the shade, but for a beam of light with hard edges."""
+    angle = random.uniform(0, 2 * np.pi)
+    y, x = (np.indices(page.shape).T - np.array(page.shape) / 2).T
+    distance = np.abs(np.cos(angle) * x + np.sin(angle) * y) / max(page.shape)
+    return np.where(distance > random.uniform(0.05, 0.25), 0.35 * page, page)
+
+
+def held_askew(page, random):
+    """Turned by 8 to 12 degrees to either side."""
+    angle = random.choice([-1, 1]) * random.uniform(8, 12)
+    return ndimage.rotate(page, angle, order=1, mode="nearest", reshape=False)
+
+
+def turned(page, random):
+    """Turned by one to three quarters."""
+    return np.rot90(page, random.integers(1, 4))
+
+
 def table(page, random):
     """A dark table at two borders, a little askew."""
     page = np.pad(page, ((40, 0), (60, 0)), constant_values=PAPER)

@@ -21,7 +21,7 @@ from handwriting.marks import (
 from handwriting.picture import load_picture
 from handwriting.pieces import find_pieces, off_the_line
 from handwriting.segmentation import recognise_row
-from handwriting.sheet import find_ink, find_sheets
+from handwriting.sheet import find_inks, find_sheets, joined
 from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
@@ -29,6 +29,8 @@ FULL_SIZE = 3000  # the same, at most, where the digits are small
 SMALL, CLEAR = 24, 40  # pixels; digits below SMALL are read again, about CLEAR high
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
 GAP_STEP = 2  # of the gaps between numbers, the least, by the greatest inside these
+TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
+TURNED = 1.5  # so many more sure digits has a page that is the other way up than its file says
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
 LONGEST = 4  # of a piece that is no line
@@ -70,22 +72,54 @@ def recognise_page(path, recognise, thresholds):
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
     found = [pieces_on(sheet, picture, recognise, thresholds) for sheet in sheets]
-    best = np.argmax([sureness(pieces, thresholds.doubtful_below) for pieces in found])
-    pieces = found[best]
+    scores = [sureness(pieces, thresholds.doubtful_below) for pieces in found]
+    parts = [sheet for sheet, score in zip(sheets[1:], scores[1:]) if score > 0]
+    if len(parts) > 1:
+        sheets.append(joined(parts, sheets[0].paper))
+        found.append(pieces_on(sheets[-1], picture, recognise, thresholds))
+    best, turns = surest(found, recognise, thresholds.doubtful_below)
+    pieces, sheet = found[best], sheets[best].turned(turns)
+    if turns:
+        picture = np.rot90(picture, turns)
+        pieces = pieces_on(sheet, picture, recognise, thresholds)
     height = digit_height(pieces, thresholds.doubtful_below)
     if factor > 1 and height < SMALL:
         larger, _, _ = load_picture(path, min(FULL_SIZE, WORKING_SIZE * CLEAR / max(height, 1)))
-        picture, pieces = larger, pieces_on(sheets[best], larger, recognise, thresholds)
+        picture = np.rot90(larger, turns)
+        pieces = pieces_on(sheet, picture, recognise, thresholds)
     page = page_of(picture, pieces, recognise, thresholds)
     page.pages = pages
     return page
 
 
+def surest(found, recognise, doubtful_below):
+    """The surest of several readings of a page, lists of pieces, and which way up it is.
+
+    Returns its number, and by how many quarters of a turn, counterclockwise, it is to be turned.
+    """
+    scores = {(n, 0): sureness(pieces, doubtful_below) for n, pieces in enumerate(found)}
+    best = max(scores, key=scores.get)
+    if scores[best] < len(found[best[0]]) / 2:
+        for n, turns in itertools.product(range(len(found)), (1, 2, 3)):
+            turned = [piece.turned(turns) for piece in found[n]]
+            recognise_pieces(turned, recognise)
+            scores[n, turns] = sureness(turned, doubtful_below, 2) - TURNED
+        best = max(scores, key=scores.get)
+    return best
+
+
 def pieces_on(sheet, picture, recognise, thresholds):
     """The pieces of ink on a sheet in a picture (height, width), recognised: a list."""
     part, corner = sheet.cut_out(picture)
-    pieces = find_pieces(find_ink(part), corner)
+    readings = [pieces_of(ink, corner, recognise, thresholds) for ink in find_inks(part)]
+    return max(readings, key=lambda pieces: sureness(pieces, thresholds.doubtful_below))
+
+
+def pieces_of(ink, corner, recognise, thresholds):
+    """The pieces of ink (height, width) at a corner (2,) of the picture, recognised: a list."""
+    pieces = find_pieces(ink, corner)
     recognise_pieces(pieces, recognise)
+    pieces = without_traces(pieces, thresholds.doubtful_below)
     heights = digit_heights(pieces, thresholds.doubtful_below)
     lines = {p: height for p, height in zip(pieces, heights) if p.width > LONGEST * height}
     parts = [part for line, height in lines.items() for part in off_the_line(line, height)]
@@ -93,11 +127,25 @@ def pieces_on(sheet, picture, recognise, thresholds):
     return [piece for piece in pieces if piece not in lines] + parts
 
 
-def sureness(pieces, doubtful_below):
+def without_traces(pieces, doubtful_below):
+    """The pieces, a list, without those much fainter than the sure digits: ruling and noise."""
+    is_sure = np.array([p.digit != 1 and p.probability >= doubtful_below for p in pieces], bool)
+    levels = np.array([piece.level for piece in pieces])
+    if not is_sure.any():
+        return pieces
+    # specks may pass for digits, but are small
+    heights = np.array([piece.height for piece in pieces])
+    level = np.average(levels[is_sure], weights=heights[is_sure] ** 2)
+    return [pieces[n] for n in np.flatnonzero(is_sure | (levels >= TRACE * level))]
+
+
+def sureness(pieces, doubtful_below, doubt=DOUBT):
     """The number of sure digits, less those in doubt. 1s don't count: strips look like them."""
+    if not pieces:
+        return -np.inf  # nothing found is worse than doubt
     heights = digit_heights(pieces, doubtful_below)
     large = [piece for piece, height in zip(pieces, heights) if piece.height >= height / 2]
-    return sum(p.digit != 1 if p.probability >= doubtful_below else -DOUBT for p in large)
+    return sum(p.digit != 1 if p.probability >= doubtful_below else -doubt for p in large)
 
 
 def digit_height(pieces, doubtful_below):

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from files import UserError
 
+NOISE = 8  # of 255, about the largest difference between pixels of blank paper in a JPEG file
 SMALLEST_SIZE = 64  # a picture is enlarged until its longer side has this many pixels
 FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"]
 HEIC = {".heic", ".heif"}  # what iPhones save
@@ -105,7 +106,11 @@ def to_grey(image):
     pixels = np.asarray(image)
     # Mix the colours so that ink and paper differ most: by the first principal component of the
     # differences between pixels some way apart. It may weigh colours against each other.
-    differences = np.diff(pixels[::4, ::4].astype(np.float32), axis=0).reshape(-1, 3)
+    for step in (4, 1):  # thin strokes may lie between the pixels of a sample
+        sample = pixels[::step, ::step].astype(np.float32)
+        differences = np.diff(sample, axis=0).reshape(-1, 3)
+        if (abs(differences) > NOISE).any():
+            break
     shares = np.linalg.eigh(differences.T @ differences)[1][:, -1]
     shares *= np.copysign(1 / np.abs(shares).sum(), shares.sum())  # bright stays bright
     picture = np.full(pixels.shape[:2], -shares[shares < 0].sum(), np.float32)

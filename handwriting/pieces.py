@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from handwriting.normalise import box_of
 from handwriting.sheet import FAINTEST_INK, paper_of
 
 MOST_PIECES = 1000  # the largest ones
@@ -13,6 +14,10 @@ NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
 STRIP = 4  # length of a strip at the border, such as a shadow or a table, at least, in widths
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
+STEEPEST = 20  # degrees that ruling may be tilted by, to either side
+STRIPS = 4  # of a page that is in perspective; in each, lines are about parallel
+LINE_SHARE = 0.7  # length of a line that is as wide as a narrow column, as a share of this
+LINE_PARTS = 5  # of a line that noise or strokes break: the shortest and the gaps between them
 # in heights of a digit:
 LINE_LENGTH = 2  # of a line that digits are written on, at least
 LINE_THICKNESS = 0.15  # of the same, at most
@@ -24,13 +29,15 @@ class Piece:
     """A connected piece of ink, several of them or a part of one; what the network makes of it.
 
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
-    paper and 1 within strokes, from corner (2,) on. image: (28, 28) uint8. probabilities: (10,),
-    less than 1 in sum if the piece was cut off another one.
+    paper and 1 within strokes, from corner (2,) on. level: how dark its strokes are on the page.
+    image: (28, 28) uint8. probabilities: (10,), less than 1 in sum if the piece was cut off another
+    one.
     """
 
     box: np.ndarray
     ink: np.ndarray
     corner: np.ndarray
+    level: float = 1
     image: np.ndarray = None
     probabilities: np.ndarray = None
 
@@ -50,18 +57,53 @@ class Piece:
     def probability(self):
         return self.probabilities.max()
 
+    def turned(self, turns):
+        """The ink, turned counterclockwise by quarters of a turn, in a box of its own."""
+        ink = np.rot90(self.ink, turns)
+        return Piece(box_of(ink), ink, corner=None)
+
 
 def find_pieces(ink, corner):
     """The Pieces of ink (height, width) at a corner (2,) of the picture that may be digits."""
-    ink, side = without_frames(ink), max(ink.shape)
-    for axis in (0, 1):  # ruled and squared paper; sizes are shares of the page
-        ink = without_lines(ink, axis, side // 6 + 1, side // 150, side // 200 + 2, least=3)
+    faintest = faintest_ink(ink)
+    for turn in (np.asarray, np.transpose):  # ruled and squared paper, and the lines of tables
+        ink = turn(without_ruling(turn(ink), faintest))
+    ink = without_frames(ink)
     pieces = cut_out(ink, ink > faintest_ink(ink), corner)
     boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4) - np.repeat(corner, 2)
     at_border = ((boxes == 0) | (boxes == np.repeat(ink.shape, 2))).any(axis=1)
     sides = boxes[:, 1::2] - boxes[:, ::2]
     is_edge = at_border & (sides.max(axis=1) >= STRIP * sides.min(axis=1))
     return [pieces[n] for n in np.flatnonzero(~is_edge)]
+
+
+def without_ruling(ink, faintest):
+    """The ink (height, width) without ruling from the left to the right, which may be tilted.
+
+    faintest: see `faintest_ink`. Sizes are shares of the page.
+    """
+    side, height, width = max(ink.shape), *ink.shape
+    tilt = tilt_of_ruling(ink > faintest, side // 200 + 2)
+    shift = np.rint(tilt * (np.arange(width) - (width if tilt > 0 else 0))).astype(int)
+    place = np.arange(height)[:, None] - shift, np.arange(width)
+    level = np.zeros((height + np.ptp(shift), width), np.float32)
+    level[place] = ink
+    length = min(side // 6 + 1, round(LINE_SHARE * width))
+    return without_lines(level, 1, length, side // 150, side // 200 + 2, least=3)[place]
+
+
+def tilt_of_ruling(is_ink, thickness):
+    """The slope, downwards to the right, of lines of a thickness in a mask (height, width)."""
+    height, width = is_ink.shape
+    is_thin = is_ink & ~opened(is_ink, 0, 2 * thickness)
+    y, x = np.nonzero(is_thin[:, ::5])
+    strip, y = 5 * x * STRIPS // width, y + width  # so that no level is negative
+    tilts = np.tan(np.radians(sorted(np.arange(-STEEPEST, STEEPEST + 0.1, 0.5), key=abs)))
+    sharpness = []
+    for tilt in tilts:  # of the projection profile
+        level = (y - 5 * tilt * x + strip * (height + 2 * width)) / thickness
+        sharpness.append((np.bincount(level.astype(int)) ** 2.0).sum())
+    return tilts[np.argmax(sharpness)]
 
 
 def off_the_line(piece, height):
@@ -87,7 +129,8 @@ def cut_out(ink, is_stroke, corner):
         level = np.percentile(ink[around][mask], 90)
         soft = ndimage.maximum_filter(mask, 2 * reach + 1) & (labels[around] == 0)
         own = np.where(mask | soft, np.clip(ink[around] / level, 0, 1), 0).astype(np.float32)
-        pieces.append(Piece(boxes[n] + np.repeat(corner, 2), own, np.add(corner, (top, left))))
+        box = boxes[n] + np.repeat(corner, 2)
+        pieces.append(Piece(box, own, np.add(corner, (top, left)), level))
     return pieces
 
 
@@ -119,12 +162,11 @@ def without_frames(ink):
     it is tall, and pieces whose hole holds another one.
     """
     labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
-    at_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])  # ruled paper
     is_frame = np.zeros(ink.shape, bool)
     for piece, place in enumerate(ndimage.find_objects(labels), start=1):
         is_piece = labels[place] == piece
         height = len(is_piece)
-        if height < 20 or piece in at_border:
+        if height < 20:
             continue
         is_hole = ndimage.binary_fill_holes(is_piece) & ~is_piece
         sides = sides_of_box(is_piece) if is_hole.mean() > BOX_HOLE else np.zeros_like(is_piece)
@@ -150,7 +192,10 @@ def sides_of_box(piece):
     columns = straight_lines(piece, 0, int(0.8 * height), height // 16)
     y, x = height // 5, width // 5
     sides = rows[:y], rows[height - y :], columns[:, :x], columns[:, width - x :]
-    return (rows | columns) & all(side.any() for side in sides)
+    y, x = height // 8 + 1, width // 8 + 1  # a thin 0 has sides like a box, but no corners
+    corners = piece[:y, :x], piece[:y, -x:], piece[-y:, :x], piece[-y:, -x:]
+    is_box = all(side.any() for side in sides) and sum(corner.any() for corner in corners) >= 3
+    return (rows | columns) & is_box
 
 
 def without_lines(ink, axis, length, reach, thickness, least=0):
@@ -161,23 +206,33 @@ def without_lines(ink, axis, length, reach, thickness, least=0):
     lines = straight_lines(ink, axis, length, reach)
     thick = opened(lines, 1 - axis, thickness + 2 * reach)
     is_line = (lines > FAINTEST_INK / 2) & (thick < lines / 2)
-    if np.count_nonzero(np.diff(is_line, axis=1 - axis)) < 2 * least * ink.shape[axis]:
+    is_long = opened(is_line, axis, 2 * length) if least else is_line
+    if np.count_nonzero(np.diff(is_long, axis=1 - axis)) < 2 * least * ink.shape[axis]:
         return ink
-    is_line &= ink < lines + FAINTEST_INK
+    is_thin = is_line & (opened(ink, 1 - axis, thickness + 1) < ink / 2)
+    # below a digit, a line goes on from where it is seen on the left and right
+    is_line &= closed(ndimage.maximum_filter1d(is_thin, 3, 1 - axis), axis, length // 2)
+    is_line &= ink < 1.5 * lines + FAINTEST_INK  # strokes are darker
     rest = np.where(is_line, np.minimum(ink, 0), ink)
-    size = thickness + 2 * reach + 1
-    across = ndimage.grey_closing(rest, (1, size) if axis == 0 else (size, 1))
+    across = closed(rest, 1 - axis, thickness + 3)
     return np.where(is_line, np.minimum(ink, across), ink)
 
 
 def straight_lines(ink, axis, length, reach):
     """The lines along an axis of ink or a mask, at least so long, bent by up to `reach` pixels."""
-    return opened(ndimage.maximum_filter1d(ink, 2 * reach + 1, 1 - axis), axis, length)
+    ink = ndimage.maximum_filter1d(ink, 2 * reach + 1, 1 - axis)
+    parts = opened(ink, axis, max(1, length // LINE_PARTS))
+    return opened(closed(parts, axis, max(1, length // LINE_PARTS)), axis, length)
 
 
 def opened(ink, axis, length):
     """Ink, or a mask, without what is shorter than a length along an axis."""
     return ndimage.grey_opening(ink, (length, 1) if axis == 0 else (1, length), mode="constant")
+
+
+def closed(ink, axis, length):
+    """Ink, or a mask, with the gaps along an axis closed that are shorter than a length."""
+    return ndimage.grey_closing(ink, (length, 1) if axis == 0 else (1, length))
 
 
 def boxes_of(labels):

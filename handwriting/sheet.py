@@ -11,6 +11,7 @@ SKETCH_SIZE = 300  # pixels of the longer side, enough to see sheets but no writ
 SMOOTH = 0.015  # steepest change of brightness on a sheet, from one pixel of the sketch to the next
 SMALLEST_SHEET = 0.05  # share of the picture
 NOTCH = 6  # pixels of the sketch: half the width of what is filled at a sheet's edge
+CLEAR_SKEW = 0.4  # of 1: of differences from the surroundings, if ink is surely darker or lighter
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 
 
@@ -37,6 +38,10 @@ class Sheet:
         inside = resize(self.mask.astype(np.float32), part.shape, box) > 0.5
         return np.where(inside, part, resize(self.paper, part.shape, box)), (top, left)
 
+    def turned(self, turns):
+        """The Sheet, turned counterclockwise by quarters of a turn."""
+        return Sheet(np.rot90(self.mask, turns), np.rot90(self.paper, turns))
+
 
 def find_sheets(picture):
     """All of a grey picture (height, width), and each large smooth region in it: Sheets."""
@@ -52,24 +57,52 @@ def find_sheets(picture):
         mask = ndimage.binary_fill_holes(mask)
         mask = ndimage.binary_erosion(mask, iterations=2, border_value=1)
         if mask.any() and not mask.all():
-            nearest = ndimage.distance_transform_edt(~mask, None, False, True)  # indices alone
-            sheets.append(Sheet(mask, sketch[tuple(nearest)]))
+            sheets.append(on_sketch(mask, sketch))
     return sheets
 
 
-def find_ink(picture):
+def on_sketch(mask, sketch):
+    """The Sheet with a mask (height, width) in a sketch of the picture of the same shape."""
+    nearest = ndimage.distance_transform_edt(~mask, None, False, True)  # indices alone
+    return Sheet(mask, sketch[tuple(nearest)])
+
+
+def joined(sheets, sketch):
+    """Several Sheets as one, perhaps a sheet that the edge of a shadow divides."""
+    mask = np.pad(np.any([sheet.mask for sheet in sheets], axis=0), 2 * NOTCH)
+    mask = ndimage.binary_closing(mask, iterations=2 * NOTCH)
+    return on_sketch(mask[2 * NOTCH : -2 * NOTCH, 2 * NOTCH : -2 * NOTCH], sketch)
+
+
+def find_inks(picture):
     """How much ink each pixel of a grey picture (height, width) holds: 0 paper, 1 darkest ink.
 
-    Returns float32 of the same shape, about 0 to 1. Ink is what differs from the paper around it,
-    so that light and shadow fall away, and it may be darker or lighter than the paper.
+    Returns a list of float32 of the same shape, about 0 to 1: one, or two where the ink may as well
+    be darker or lighter than the paper.
     """
     factor = max(1, round(max(picture.shape) / 250))  # light and shadow need no more detail
     small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
-    window = max(3, max(small.shape) // 3)  # wider than a stroke, narrower than a shadow
     # Strokes are narrow, so differences from the surroundings have a long tail on the ink's side.
-    detail = small - ndimage.uniform_filter(small, 2 * window)
-    if (detail**3).sum() > 0:
-        picture, small = 1 - picture, 1 - small
+    # Shadows with a hard edge are narrow, too, if the surroundings are wide.
+    skews = []
+    for share in (3, 8):
+        window = max(3, max(small.shape) // share)
+        detail = small - ndimage.uniform_filter(small, 2 * window)
+        skews.append((detail**3).sum() / max((abs(detail) ** 3).sum(), np.float32(1e-30)))
+    inks = []
+    if min(skews) < CLEAR_SKEW:
+        inks.append(find_ink(picture, small))
+    if max(skews) > -CLEAR_SKEW:
+        inks.append(find_ink(1 - picture, 1 - small))
+    return inks
+
+
+def find_ink(picture, small):
+    """The ink that is darker than the paper around it, so that light and shadow fall away.
+
+    small: the picture, reduced. See `find_inks`.
+    """
+    window = max(3, max(small.shape) // 3)  # wider than a stroke, narrower than a shadow
     # beyond the border, paper and shadows go on as they are there
     paper = ndimage.grey_closing(np.pad(small, window, "edge"), (window, window))
     paper = paper[window:-window, window:-window]

@@ -72,6 +72,18 @@ def test_a_sheet_on_a_desk(clear, read, desk):
     assert (found.boxes[:, 0] > 180).all() and (found.boxes[:, 2] > 210).all()
 
 
+def test_the_edge_of_a_shadow_is_no_edge_of_the_sheet(clear, read):
+    rows = [page(clear[d], scale=2, margin=20) for d in ([3, 6, 4, 7, 5, 2], [8, 5, 0, 2, 4, 3])]
+    sheet = np.pad(np.vstack(rows), ((40, 90), (60, 130)), "edge")
+    grain = ndimage.gaussian_filter(np.random.default_rng(0).normal(0, 1, (700, 1000)), 2)
+    picture = 0.1 + 0.05 * grain / grain.std()
+    picture[180 : 180 + sheet.shape[0], 210 : 210 + sheet.shape[1]] = sheet
+    picture = ndimage.rotate(picture, 4, order=1, mode="nearest")
+    y, x = np.indices(picture.shape)
+    found = answer(np.where(x + 0.3 * y > 600, 0.7, 1) * picture, read)
+    assert found.replace("?", "") == "364752 850243"
+
+
 def test_a_strip_is_no_sheet(read):
     picture = np.full((64, 64), 0.9)
     picture[:, 28:36] = 0.1
