@@ -133,8 +133,13 @@ def words_of(row):
 def is_print(word, doubtful_below):
     """Whether a word is one of letters, before its pieces are joined or cut: most are in doubt."""
     tall = [p for p, height, _ in word if LOWEST_LETTER * height <= p.height]
-    sure = sum(piece.probability >= doubtful_below for piece in tall)
-    return len(tall) - sure >= max(PRINT, 2 * sure)
+    sure = [p for p in tall if p.probability >= doubtful_below]
+    return len(tall) - len(sure) >= max(PRINT, weight_of(sure))
+
+
+def weight_of(sure):
+    """How much sure digits, a list of pieces, speak against print: a number."""
+    return sum(ROUND if piece.digit in (0, 1) else 1 for piece in sure)
 
 
 def without_strokes(row, tallest):
@@ -174,10 +179,9 @@ def without_words(row, doubtful_below):
     for word in words_of(row):
         digits = [piece for piece, _, is_digit in word if is_digit]
         sure = [p for p in digits if p.probability >= doubtful_below]
-        weight = sum(ROUND if piece.digit in (0, 1) else 1 for piece in sure)
         letters = sum(
             p.height >= LOWEST_LETTER * height and p not in marks for p, height, d in word if not d
         )
-        is_text = letters and letters + len(digits) - len(sure) > weight
+        is_text = letters and letters + len(digits) - len(sure) > weight_of(sure)
         result += [(piece, height, is_digit and not is_text) for piece, height, is_digit in word]
     return result

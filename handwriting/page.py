@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 
 from handwriting.marks import (
@@ -199,8 +200,9 @@ def levelled(boxes, heights):
     height = np.median(heights)
     profiles = []
     for tilt in tilts:
-        levels = (y - tilt * x)[is_tall] / height / ROW_SPREAD
-        profiles.append(np.exp(-((levels[:, None] - levels) ** 2) / 2).sum())
+        levels = (y - tilt * x)[is_tall] / (height * ROW_SPREAD / 4)
+        counts = np.bincount(np.rint(levels - levels.min(initial=np.inf)).astype(int)).astype(float)
+        profiles.append(counts @ ndimage.gaussian_filter1d(counts, 4, mode="constant"))
     tilt = tilts[np.argmax(profiles)]
     return boxes + tilt * np.stack([-x, -x, y, y], axis=1)
 
