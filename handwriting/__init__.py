@@ -7,11 +7,12 @@ on black. Other digits are misread unless they are made like them. So a picture 
     sheet.py          picture  ->  the sheets of paper in it; how much ink is where
     pieces.py         ink      ->  connected pieces; frames and ruling are gone
     normalise.py      a piece  ->  28 x 28 pixels, as MNIST's images were made, to be recognised
-    page.py           pieces   ->  the best sheet, the height of its digits, their rows
+    marks.py          pieces   ->  the height of the digits around each; what is a sign or print
+    page.py           pieces   ->  the best sheet, its rows
     segmentation.py   a row    ->  digits: pieces joined, cut or left out, as is most probable
     page.py           digits   ->  the answer
 
-Sizes follow from recognition: the typical height of confidently recognised digits decides what is a
+Sizes follow from recognition: the height of confidently recognised digits nearby decides what is a
 speck, a mark or too tall. Of several sheets, the one with the most such digits is read.
 
 `recognise_page` in page.py goes this way, for each file of --predict in predict.py, and for

@@ -20,6 +20,7 @@ TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and 
 NARROWEST_LOST = 0.4  # of its own height; narrower ones are slashes and brackets
 MOST_LETTERS = 0.5  # in a row of digits and marks, by the number of digits
 PRINT = 5  # letters of a word that is not joined or cut, at least
+PRINTED_PAGE = 150  # the same of a page: more pieces in doubt would take long
 ROUND = 0.25  # of a sure digit, what a 0 or 1 counts in a word, since o and l look like them
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
@@ -130,11 +131,16 @@ def words_of(row):
     return [row[start:end] for start, end in itertools.pairwise([0, *ends, len(row)])]
 
 
-def is_print(word, doubtful_below):
-    """Whether a word is one of letters, before its pieces are joined or cut: most are in doubt."""
-    tall = [p for p, height, _ in word if LOWEST_LETTER * height <= p.height]
-    sure = sum(piece.probability >= doubtful_below for piece in tall)
-    return len(tall) - sure >= max(PRINT, 2 * sure)
+def is_print(pieces, heights, doubtful_below, least=PRINT):
+    """Whether pieces are print, before they are joined or cut: most, and `least`, are in doubt."""
+    tall = [p for p, height in zip(pieces, heights) if LOWEST_LETTER * height <= p.height]
+    sure = [p for p in tall if p.probability >= doubtful_below]
+    return len(tall) - len(sure) >= max(least, weight_of(sure))
+
+
+def weight_of(sure):
+    """How much sure digits, a list of pieces, speak against print: a number."""
+    return sum(ROUND if piece.digit in (0, 1) else 1 for piece in sure)
 
 
 def without_strokes(row, tallest):
@@ -174,10 +180,9 @@ def without_words(row, doubtful_below):
     for word in words_of(row):
         digits = [piece for piece, _, is_digit in word if is_digit]
         sure = [p for p in digits if p.probability >= doubtful_below]
-        weight = sum(ROUND if piece.digit in (0, 1) else 1 for piece in sure)
         letters = sum(
             p.height >= LOWEST_LETTER * height and p not in marks for p, height, d in word if not d
         )
-        is_text = letters and letters + len(digits) - len(sure) > weight
+        is_text = letters and letters + len(digits) - len(sure) > weight_of(sure)
         result += [(piece, height, is_digit and not is_text) for piece, height, is_digit in word]
     return result

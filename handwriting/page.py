@@ -5,10 +5,12 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 
 from data_preprocessing import SIDE
 from handwriting.marks import (
+    PRINTED_PAGE,
     digit_heights,
     is_mark,
     is_print,
@@ -161,15 +163,10 @@ def page_of(picture, pieces, recognise, thresholds):
     rows = find_rows(pieces, heights)
     lost = [piece.box for n, piece in enumerate(pieces) if piece.height > TALLEST * heights[n]]
     rows = [[(pieces[n], heights[n], False) for n in row] for row in rows]
-    for row in rows:
-        row[:] = itertools.chain.from_iterable(
-            word
-            if is_print(word, thresholds.doubtful_below)
-            else recognise_row(
-                [p for p, *_ in word], [h for _, h, _ in word], recognise, thresholds
-            )
-            for word in words_of(row)
-        )
+    if not is_print(pieces, heights, thresholds.doubtful_below, PRINTED_PAGE):
+        for row in rows:
+            words = [recognise_word(word, recognise, thresholds) for word in words_of(row)]
+            row[:] = itertools.chain.from_iterable(words)
     tallest = [p.height for row in rows for p, _, is_digit in row if is_digit and p.digit != 1]
     for row in rows:
         row[:], doubtful = without_strokes(row, max(tallest, default=np.inf))
@@ -189,6 +186,14 @@ def page_of(picture, pieces, recognise, thresholds):
         np.array(left_out + lost, int).reshape(-1, 4),
         np.array([n for n, row in enumerate(rows) for _, _, is_digit in row if is_digit], int),
     )
+
+
+def recognise_word(word, recognise, thresholds):
+    """A word, a list of pieces, heights and whether they are digits: unless it is print, joined."""
+    pieces, heights, _ = zip(*word)
+    if is_print(pieces, heights, thresholds.doubtful_below):
+        return word
+    return recognise_row(list(pieces), heights, recognise, thresholds)
 
 
 def answer(rows, texts):
@@ -248,8 +253,9 @@ def levelled(boxes, heights):
     height = np.median(heights)
     profiles = []
     for tilt in tilts:
-        levels = (y - tilt * x)[is_tall] / height / ROW_SPREAD
-        profiles.append(np.exp(-((levels[:, None] - levels) ** 2) / 2).sum())
+        levels = (y - tilt * x)[is_tall] / (height * ROW_SPREAD / 4)
+        counts = np.bincount(np.rint(levels - levels.min(initial=np.inf)).astype(int)).astype(float)
+        profiles.append(counts @ ndimage.gaussian_filter1d(counts, 4, mode="constant"))
     tilt = tilts[np.argmax(profiles)]
     return boxes + tilt * np.stack([-x, -x, y, y], axis=1)
 

@@ -15,6 +15,7 @@ from handwriting.picture import resize
 from handwriting.pieces import Piece, together
 
 MOST_PARTS = 4  # pieces of one digit
+MOST_CUTS = 12  # pieces that are cut in a word; more are print
 TOUCHING = 0.75  # how much less probable it is that digits touch, at each place
 # in heights of a digit:
 TALLEST_FRAGMENT = 0.6  # of pieces that are close, one is no taller if they are joined
@@ -41,6 +42,8 @@ def recognise_row(pieces, heights, recognise, thresholds):
         elif stop <= len(pieces) and may_be_one(group, max(heights[start:stop])):
             groups[start, stop] = together(group)
     recognise_pieces([group for group in groups.values() if group.image is None], recognise)
+    doubtful = [g for g in groups.values() if g.probability < thresholds.doubtful_below]
+    is_print = sum(g.width >= NARROWEST_CUT * max(heights) for g in doubtful) > MOST_CUTS
     # the logarithm of the probability of the best way to each place, and what it finds
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
     for (start, stop), group in groups.items():
@@ -48,7 +51,7 @@ def recognise_row(pieces, heights, recognise, thresholds):
         ways = []
         if may_be_digit(group, height):
             ways.append((group.probability, [(group, height, True)]))
-        if group.probability < thresholds.doubtful_below:
+        if group.probability < thresholds.doubtful_below and not is_print:
             product, parts = cut(group, height, recognise, thresholds.left_out_below)
             ways.append((product, [(part, height, True) for part in parts]))
         if stop == start + 1:

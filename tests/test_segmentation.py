@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 
 def test_broken_strokes_are_joined(clear, read):
-    picture = page(clear[[3, 8]], scale=8, margin=0)
+    picture = page(clear[[3, 8, 5, 2]], scale=8, margin=0)
     whole = page_of(picture, read).boxes
     picture[14 * 8 - 3 : 14 * 8 + 3, :224] = 0.9  # cuts the 3
     assert np.abs(page_of(picture, read).boxes - whole).max() <= 2
