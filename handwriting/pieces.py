@@ -71,7 +71,8 @@ def find_pieces(ink, corner):
     ink = without_frames(ink)
     pieces = cut_out(ink, ink > faintest_ink(ink), corner)
     boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4) - np.repeat(corner, 2)
-    at_border = ((boxes == 0) | (boxes == np.repeat(ink.shape, 2))).any(axis=1)
+    edge = max(ink.shape) // 150  # where rests of ruling that leaves the picture are
+    at_border = ((boxes <= edge) | (boxes >= np.repeat(ink.shape, 2) - edge)).any(axis=1)
     sides = boxes[:, 1::2] - boxes[:, ::2]
     is_edge = at_border & (sides.max(axis=1) >= STRIP * sides.min(axis=1))
     return [pieces[n] for n in np.flatnonzero(~is_edge)]
