@@ -1,6 +1,6 @@
 """Measure how soon a stroke on the page of --draw is answered; save docs/draw.png.
 
-    python benchmarks/draw.py
+python benchmarks/draw.py
 """
 
 import re
