@@ -45,7 +45,7 @@ from handwriting.page import recognise_page
 from save_load import load_model
 from settings import RECOGNITION, check_settings, load_config
 
-SEED = 20261203  # fresh, so that no page of it has been looked at before
+SEED = 20261203  # of the pages of test digits
 
 
 @functools.cache

@@ -50,7 +50,6 @@ VARIANTS = {
     "without deskewing": "--no-deskew",
     "without distortions": "--no-augment",
     "without L2 penalty": "--l2 0",
-    "batches of 128": "--batch-size 128",
 }
 LADDER_SEEDS, VARIANT_SEEDS = 8, 4
 

@@ -1,6 +1,6 @@
 """Pages for the tests: digits of MNIST's training images in a row, and what is read on them.
 
-The test images are left to benchmarks/reading.py, so that its numbers are of unseen digits.
+The test images are left to benchmarks/reading.py.
 """
 
 import io
