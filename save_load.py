@@ -102,8 +102,13 @@ def save_model(path, model, previous=None):
 
     The file holds the arrays W_1, b_1, W_2, b_2, ..., the four of the history, and `description`, a
     JSON text with the format version and the training settings. previous: as for `atomic_write`.
-    Raises UserError if the file can't be written.
+    Raises UserError if the file can't be written or if the parameters are so large that predictions
+    could overflow.
     """
+    try:
+        check_parameters(model.network)
+    except ValueError as error:
+        raise UserError(f"{error}: try a smaller alpha") from error
     description = {"format_version": FORMAT_VERSION, "settings": vars(model.settings)}
     arrays = named_parameters(model.network) | model.history
     content = io.BytesIO()  # on a full disk, zipfile would print a traceback of its own
@@ -164,6 +169,7 @@ def parse_model(file):
             raise ValueError(f"{name} holds values that are not finite")
     for name, parameters in named_parameters(network).items():
         parameters[...] = arrays[name]
+    check_parameters(network)
     if not 1 <= epochs <= settings.number_of_epochs:
         raise ValueError(f"its history has {epochs} of {settings.number_of_epochs} epochs")
     return Model(network, {name: arrays[name] for name in HISTORY}, settings)
@@ -181,6 +187,20 @@ def parse_settings(text):
     if unknown := settings.keys() - TRAINING.keys():
         raise ValueError(f"{min(unknown)} is not a setting of this program")
     return check_settings(settings, TRAINING, "its settings")
+
+
+def check_parameters(network):
+    """Raise ValueError unless the network computes finite numbers from every image.
+
+    The outputs of a layer are at most the column sums of its absolute weights times the largest
+    input, plus the absolute bias. The network's inputs are about 0 to 1.
+    """
+    largest = 2.0
+    for W, b in zip(network.weights, network.biases):
+        sums = np.abs(W).sum(axis=0, dtype=np.float64)
+        largest = float((sums * largest + np.abs(b)).max())
+        if not largest < 1e38:  # float32 ends at 3.4e38; NaN is not below either
+            raise ValueError("the network's parameters are not finite or too large")
 
 
 def named_parameters(network):

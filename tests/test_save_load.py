@@ -69,6 +69,7 @@ FAULTS = {
     "a wrong shape": (partial(rewrite, W_2=W_2.T), "W_2 is"),
     "a pickle inside": (partial(rewrite, W_2=np.array([Harm()])), "allow_pickle=False"),
     "NaN": (partial(rewrite, W_2=W_2 * np.nan), "W_2 .* not finite"),
+    "overflow": (partial(rewrite, W_2=W_2 + np.float32(3e38)), "not finite or too large"),
     "histories of two lengths": (partial(rewrite, held_out_loss=np.zeros(4)), "held_out"),
     "an empty history": (partial(rewrite, **EMPTY), "its history has 0 of 3 epochs"),
     "bottomless JSON": (partial(rewrite, description=np.array("[" * 19_000)), ""),
@@ -89,6 +90,15 @@ def test_a_file_that_is_not_a_model_is_refused_in_one_line(saved, monkeypatch, f
         load_model(saved)
     assert str(error.value).isprintable()
     assert not Path("harm").exists()
+
+
+@pytest.mark.parametrize(("kind", "value"), [("weights", np.nan), ("biases", 3e38)])
+def test_parameters_that_are_not_finite_or_too_large_are_not_saved(saved, kind, value):
+    before, model = saved.read_bytes(), load_model(saved)
+    getattr(model.network, kind)[1][..., 3] = value
+    with pytest.raises(UserError, match="too large: try a smaller alpha"):
+        save_model(saved, model)
+    assert saved.read_bytes() == before
 
 
 def test_what_cannot_be_saved_in_its_place_is_saved_in_the_folder_for_temporary_files(
