@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import webbrowser
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from tornado.httpserver import HTTPServer
@@ -50,6 +51,7 @@ def serve(model, settings, address):
     options |= {"photographs": asyncio.Lock(), "drawings": asyncio.Lock()}
     server = HTTPServer(Application([(path, Handler)], **options), max_body_size=2**60)
     loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(2))  # every thread keeps memory of its own
     loop.call_soon(server.add_sockets, sockets)
     threading.Thread(target=loop.run_forever, daemon=True).start()  # a notebook's loop runs here
     if address in ("0.0.0.0", "::"):
