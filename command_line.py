@@ -70,7 +70,7 @@ def make_parser(train_model, config):
     text = f"train N networks that differ only in their seed: {SEEDS.rule} (default: 1)"
     parser.add_argument("--seeds", type=option_type(SEEDS), default=1, metavar="N", help=text)
     text = "file of the network (default: trained_model.npz; handwriting/model.npz to recognise "
-    text += "handwriting; with --resume, the file of the interrupted training)"
+    text += "handwriting; with --resume m.partial.npz, m.npz)"
     parser.add_argument("--model", type=Path, metavar="FILE", help=text)
     plots = PROJECT / "plots"
     text = "folder for the pictures (default: plots)"

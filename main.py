@@ -6,7 +6,7 @@
     python main.py --predict FILE   recognise the digits in pictures of your own
     python main.py --draw           recognise digits that you draw, on a page in the browser
 
-The first three print "Test accuracy: 99.42% (58 errors in 10,000)", or whatever the network
+The first three print "Test accuracy: 99.41% (59 errors in 10,000)", or whatever the network
 reaches, then precision and recall for each digit, and save six pictures in plots/.
 """
 

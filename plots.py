@@ -25,7 +25,7 @@ DPI = 100  # dots per inch of the saved pictures
 def plot_history(history, quantity, held_out):
     """Plot the loss or accuracy on the training and the held-out images, epoch by epoch.
 
-    history: as `train` yields it. quantity: "loss" or "accuracy". held_out: what the held-out
+    history: that of a Model. quantity: "loss" or "accuracy". held_out: what the held-out
     images are called, "test" or "validation".
     """
     figure = Figure((8, 5), layout="constrained")
