@@ -4,7 +4,7 @@
 
 Each network is trained on 50,000 of MNIST's training images with several seeds, as many at a time
 as there are cores, and evaluated on the other 10,000. Then their epochs are timed in turns, one at
-a time. Prints the tables of docs/experiments.md. This takes an hour and a half on two cores. What is
+a time. Prints the tables of docs/experiments.md. It takes an hour and a half on two cores. What is
 finished is kept in docs/settings.json, with its settings and processor: when the command is
 repeated, it continues.
 """
