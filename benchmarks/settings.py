@@ -62,7 +62,6 @@ def main():
     path = arguments.folder / "settings.json"
     rows = json.loads(path.read_text()) if path.exists() else []
     training, held_out = split_images(arguments.share)
-    seconds = {}  # of a training, by its options
     for networks, seeds in ((LADDER, LADDER_SEEDS), (VARIANTS, VARIANT_SEEDS)):
         for name, options in networks.items():
             row = find_row(rows, settings_of(options, arguments.share))
