@@ -9,9 +9,10 @@ import warnings
 from pathlib import Path
 
 from files import PROJECT, UserError, printable, signals_to
-from settings import RECOGNITION, SEEDS, TRAINING, check_settings, load_config
+from settings import RECOGNITION, SEEDS, TRAINING, check_settings, load_config, load_meanings
 
 USAGE = "python main.py [--train-model | --resume FILE | --predict FILE ... | --draw] [options]"
+DEFAULTS = {"seeds": 1, "address": "127.0.0.1", "plots_dir": PROJECT / "plots", "show_plots": True}
 
 
 def parse_command_line(train_model, arguments=None):
@@ -19,76 +20,77 @@ def parse_command_line(train_model, arguments=None):
 
     train_model: default of --train-model. arguments: list of str, by default sys.argv[1:].
 
-    The options are train_model, resume, predict, draw, seeds, model (None if not given), plots_dir
-    and show_plots; `settings`, a namespace, holds the settings of config.py for training, if
-    train_model is True, overridden on the command line, or those for recognising handwriting.
-    Raises UserError if config.py, as far as it is needed, or train_model is wrong. A wrong option
-    ends the program with a usage line and exit status 2.
+    The options are train_model, resume, predict, draw and model, None if not given, and those in
+    DEFAULTS; `settings`, a namespace, holds the settings of config.py for training, if train_model
+    is True, overridden on the command line, or those for recognising handwriting. Raises UserError
+    if config.py, as far as it is needed, or train_model is wrong. A wrong option, or one without
+    effect, ends the program with a usage line and exit status 2.
     """
     if not isinstance(train_model, bool):
         raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")
     config = load_config()
     parser = make_parser(train_model, config)
     options = parser.parse_args(arguments)
-    overrides = {name: value for name in TRAINING if (value := vars(options).pop(name)) is not None}
-    if options.predict or options.draw or options.resume:
-        options.train_model = False
-    training_only = [*overrides, *(["seeds"] if options.seeds > 1 else [])]
-    if training_only and not options.train_model:
-        names = ", ".join(map(option_name, training_only))
-        if options.resume:
-            parser.error(f"{names}: an interrupted training resumes with its own settings")
-        parser.error(f"{names}: only for training, with --train-model")
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    recognises, trains = (
+        bool(options.predict or options.draw),
+        given.get("train_model", train_model),
+    )
+    options.train_model = trains and not (recognises or options.resume)
+    for names, has_effect, rule in (
+        ([*TRAINING, "seeds"], options.train_model, "only for a new training, with --train-model"),
+        (["address"], options.draw, "only with --draw"),
+        (["plots_dir"], not options.draw, "not with --draw"),
+        (["show_plots"], not recognises, "not with --predict or --draw"),
+    ):
+        if not has_effect and (unused := [option_name(name) for name in names if name in given]):
+            parser.error(f"{', '.join(unused)}: {rule}")
     if options.model and (options.train_model or options.resume):
         name = options.model.name
         if not name.endswith(".npz") or name.endswith(".partial.npz"):
             parser.error(f"--model {options.model}: its name must end in .npz, not .partial.npz")
+    for name, default in DEFAULTS.items():
+        setattr(options, name, given.get(name, default))
     if options.train_model:
-        options.settings = check_settings(config | overrides, TRAINING, "config.py")
-    elif options.predict or options.draw:
+        options.settings = check_settings(config | given, TRAINING, "config.py")
+    elif recognises:
         options.settings = check_settings(config, RECOGNITION, "config.py")
     return options
 
 
 def make_parser(train_model, config):
-    """The parser: the options of main.py, and one for each training setting."""
-    text = "Recognise handwritten digits: evaluate a network, train one, or show it yours."
-    parser = argparse.ArgumentParser(usage=USAGE, description=text, allow_abbrev=False)
+    """The parser: the options of main.py, None if not given, and one for each training setting.
+
+    train_model, config: the defaults that --help shows.
+    """
+    about = "Recognise handwritten digits: evaluate a network, train one, or show it yours."
+    parser = argparse.ArgumentParser(usage=USAGE, description=about, allow_abbrev=False)
+    option, mode = parser.add_argument, parser.add_mutually_exclusive_group().add_argument
     switch = argparse.BooleanOptionalAction
-    modes = parser.add_mutually_exclusive_group()
-    text = f"train a network instead of loading the trained one (default: {train_model})"
-    modes.add_argument("--train-model", action=switch, help=text)
-    text = "resume an interrupted training from its .partial.npz file"
-    modes.add_argument("--resume", type=Path, metavar="FILE", help=text)
-    text = "recognise the digits in pictures, or in folders of pictures"
-    modes.add_argument("--predict", nargs="+", metavar="FILE", help=text)
-    text = "serve a page to draw digits on and to drop photographs in"
-    modes.add_argument("--draw", action="store_true", help=text)
-    text = "address that --draw listens at (default: 127.0.0.1, for this machine; 0.0.0.0: for "
-    text += "phones in the network, too)"
-    parser.add_argument("--address", default="127.0.0.1", help=text)
+    mode("--train-model", action=switch, help=f"train a new network (default: {train_model})")
+    mode("--resume", type=Path, metavar="FILE", help="resume a training from its .partial.npz file")
+    mode("--predict", nargs="+", metavar="FILE", help="recognise the digits in pictures or folders")
+    mode("--draw", action="store_true", help="serve a page to draw and to drop photographs on")
+    text = "where --draw listens (default: 127.0.0.1, this machine; 0.0.0.0: the network, too)"
+    option("--address", help=text)
     text = f"train N networks that differ only in their seed: {SEEDS.rule} (default: 1)"
-    parser.add_argument("--seeds", type=option_type(SEEDS), default=1, metavar="N", help=text)
+    option("--seeds", type=option_type(SEEDS), metavar="N", help=text)
     text = "file of the network (default: trained_model.npz; handwriting/model.npz to recognise "
     text += "handwriting; with --resume m.partial.npz, m.npz)"
-    parser.add_argument("--model", type=Path, metavar="FILE", help=text)
-    plots = PROJECT / "plots"
-    text = "folder for the pictures (default: plots)"
-    parser.add_argument("--plots-dir", type=Path, default=plots, metavar="DIR", help=text)
+    option("--model", type=Path, metavar="FILE", help=text)
+    option("--plots-dir", type=Path, metavar="DIR", help="folder for pictures (default: plots)")
     text = "open the pictures in windows at the end, if there is a display (default: True)"
-    parser.add_argument("--show-plots", action=switch, help=text)
-    parser.set_defaults(train_model=train_model, show_plots=True)
+    option("--show-plots", action=switch, help=text)
+
     training = parser.add_argument_group("training settings, with their defaults in config.py")
+    meanings = load_meanings()
     for name, setting in TRAINING.items():
         default = config.get(name)
-        if setting.kind is bool:
-            form = {"action": switch}
-            text = f"{setting.meaning} (default: {default})"
-        else:
-            form = {"type": option_type(setting), "metavar": "X"}
-            shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-            text = f"{setting.meaning}: {setting.rule} (default: {shown})"
-        training.add_argument(option_name(name), default=None, help=text, **form)
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        text = f"{meanings.get(name)} ({setting.rule}; default: {shown})".replace("%", "%%")
+        form = {"type": option_type(setting), "metavar": "X"}
+        form = {"action": switch} if setting.kind is bool else form
+        training.add_argument(option_name(name), help=text, **form)
     return parser
 
 

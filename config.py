@@ -1,4 +1,4 @@
-"""The settings. Edit them here, or override those of training for one run, as in --alpha 0.1."""
+"""The settings and their meanings. Edit them, or override one for a training, as in --alpha 0.1."""
 
 # Training
 alpha = 0.15  # learning rate
@@ -6,7 +6,7 @@ number_of_epochs = 200  # passes over the training images
 batch_size = 32  # images per gradient step
 hidden_layers = (128,)  # neurons in each hidden layer
 l2 = 0.00001  # strength of the L2 penalty on the weights
-decay = True  # learning-rate schedule: warm up to alpha, then a cosine down to 0
+decay = True  # warm the learning rate up to alpha, then let it fall to 0 as a cosine
 deskew = True  # straighten the digits and bring them closer to one size
 augment = True  # train on randomly distorted copies of the images, new ones every epoch
 beyond_mnist = False  # also train on digits in other styles and on things that are no digits

@@ -1,5 +1,6 @@
-"""What each setting is and may be; values from anywhere are checked here."""
+"""Type and range of each setting; values from anywhere are checked here."""
 
+import re
 import runpy
 import textwrap
 import traceback
@@ -10,18 +11,18 @@ import numpy as np
 
 from files import PROJECT, UserError
 
+CONFIG = PROJECT / "config.py"
 MOST_HIDDEN_LAYERS = 16
 MOST_NEURONS = 4096  # in a hidden layer
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Type, range and meaning of a setting; the range of a tuple is that of its entries."""
+    """Type and range of a setting; the range of a tuple is that of its entries."""
 
     kind: type
     lowest: float
     highest: float
-    meaning: str
 
     def check(self, value):
         """Return the value as a plain bool, int, float or tuple; ValueError if not allowed."""
@@ -30,7 +31,7 @@ class Setting:
         if self.kind is tuple:
             if not isinstance(value, (tuple, list)) or not 1 <= len(value) <= MOST_HIDDEN_LAYERS:
                 raise ValueError
-            entry = Setting(int, self.lowest, self.highest, self.meaning)
+            entry = Setting(int, self.lowest, self.highest)
             return tuple(entry.check(number) for number in value)
         kinds = (int, float) if self.kind is float else self.kind
         if not isinstance(value, kinds) or isinstance(value, bool) != (self.kind is bool):
@@ -57,40 +58,44 @@ class Setting:
 
 
 TRAINING = {
-    "alpha": Setting(float, 1e-8, 1e8, "learning rate"),
-    "number_of_epochs": Setting(int, 1, 1_000_000, "passes over the training images"),
-    "batch_size": Setting(int, 1, 60_000, "images per gradient step"),
-    "hidden_layers": Setting(tuple, 1, MOST_NEURONS, "neurons in each hidden layer"),
-    "l2": Setting(float, 0, 1, "strength of the L2 penalty on the weights"),
-    "decay": Setting(bool, 0, 1, "warm up the learning rate, then let it fall to 0"),
-    "deskew": Setting(bool, 0, 1, "straighten the digits and bring them closer to one size"),
-    "augment": Setting(bool, 0, 1, "train on randomly distorted copies of the images"),
-    "beyond_mnist": Setting(bool, 0, 1, "also train on digits in other styles and on non-digits"),
-    "validation_size": Setting(int, 0, 59_999, "training images held out for validation"),
-    "seed": Setting(int, 0, 2**32 - 1, "seed of every random choice"),
+    "alpha": Setting(float, 1e-8, 1e8),
+    "number_of_epochs": Setting(int, 1, 1_000_000),
+    "batch_size": Setting(int, 1, 60_000),
+    "hidden_layers": Setting(tuple, 1, MOST_NEURONS),
+    "l2": Setting(float, 0, 1),
+    "decay": Setting(bool, 0, 1),
+    "deskew": Setting(bool, 0, 1),
+    "augment": Setting(bool, 0, 1),
+    "beyond_mnist": Setting(bool, 0, 1),
+    "validation_size": Setting(int, 0, 59_999),
+    "seed": Setting(int, 0, 2**32 - 1),
 }
 RECOGNITION = {
-    "doubtful_below": Setting(float, 0, 1, "probability below which a digit gets a ?"),
-    "left_out_below": Setting(float, 0, 1, "probability below which a piece is no digit"),
+    "doubtful_below": Setting(float, 0, 1),
+    "left_out_below": Setting(float, 0, 1),
 }
-SEEDS = Setting(int, 1, 1000, "number of networks in a study")
+SEEDS = Setting(int, 1, 1000)  # networks of a study
 
 
-def load_config(path=PROJECT / "config.py"):
+def load_config(path=CONFIG):
     """The settings in config.py, unchecked, in a dictionary; other names in it are ignored.
 
     Raises UserError, which shows the line, if config.py can't be run.
     """
     try:
         values = runpy.run_path(path)  # anew each time, for notebooks
-    except OSError as error:
-        raise UserError(f"{path}: can't be read: {error.strerror}") from error
     except SyntaxError as error:
         raise UserError(f"config.py, line {error.lineno}: {error.msg}") from error
     except Exception as error:  # whatever can be typed into a Python file
         line = traceback.extract_tb(error.__traceback__)[-1].lineno
         raise UserError(f"config.py, line {line}: {error}") from error
     return {name: values[name] for name in TRAINING | RECOGNITION if name in values}
+
+
+def load_meanings():
+    """The meaning of each setting, in a dictionary: the comment beside it in config.py."""
+    text = CONFIG.read_text("utf-8", "replace")
+    return dict(re.findall(r"^(\w+) = .+?# (.+)$", text, re.MULTILINE))
 
 
 def check_settings(values, allowed, source):

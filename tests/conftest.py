@@ -40,7 +40,8 @@ def run_main(
     subprocess.CompletedProcess.
     """
     resource = pytest.importorskip("resource", reason="the program is run as Unix shells do")
-    command = [sys.executable, program / "main.py", "--plots-dir", "plots", *map(str, arguments)]
+    command = [sys.executable, program / "main.py", *map(str, arguments)]
+    command += [] if "--draw" in arguments else ["--plots-dir", "plots"]
 
     def prepare():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

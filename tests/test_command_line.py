@@ -1,3 +1,4 @@
+import inspect
 import re
 from pathlib import Path
 
@@ -90,6 +91,9 @@ def test_a_wrong_value_is_refused_with_the_range(capsys, option, texts, rule):
         (["--train", "1"], "unrecognized arguments: --train 1"),  # options can't be abbreviated
         (["--predict"], "--predict: expected at least one argument"),
         (["--predict", "photo.png", "--draw"], "--draw: not allowed with argument --predict"),
+        (["--address", "0.0.0.0"], "--address: only with --draw"),
+        (["--draw", "--plots-dir", "x"], "--plots-dir: not with --draw"),
+        (["--draw", "--no-show-plots"], "--show-plots: not with --predict or --draw"),
     ],
 )
 def test_the_usage_error_says_what_to_write(capsys, arguments, advice):
@@ -98,9 +102,7 @@ def test_the_usage_error_says_what_to_write(capsys, arguments, advice):
 
 @pytest.mark.parametrize("mode", [[], *OTHER_MODES])
 def test_training_options_are_refused_without_training(capsys, mode):
-    reason = "only for training, with --train-model"
-    if "--resume" in mode:
-        reason = "an interrupted training resumes with its own settings"
+    reason = "only for a new training, with --train-model"
     for arguments in (["--seeds", "2"], *(as_options({name: DEFAULTS[name]}) for name in TRAINING)):
         option = arguments[0].replace("--no-", "--")
         assert refuse(capsys, *mode, *arguments) == f"{option}: {reason}\n"
@@ -121,8 +123,8 @@ def test_help_shows_every_setting_with_meaning_and_default(capsys, monkeypatch):
     with pytest.raises(SystemExit, match=r"^0$"):
         parse_command_line(False, ["--help"])
     help = re.sub(r"\n {4,}", " ", capsys.readouterr().out)
-    for name, setting in TRAINING.items():
-        value = DEFAULTS[name]
+    lines = inspect.getsource(config).splitlines()
+    for name, value in DEFAULTS.items():
+        (meaning,) = (re.escape(line.split("# ")[1]) for line in lines if line.startswith(name))
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        meaning = re.escape(setting.meaning)
-        assert re.search(rf"^  {OPTIONS[name]}[, ].*{meaning}.*\(default: {shown}\)$", help, re.M)
+        assert re.search(rf"^  {OPTIONS[name]}[, ].*{meaning} .*default: {shown}\)$", help, re.M)

@@ -70,10 +70,8 @@ def test_a_wrong_edit_of_config_ends_in_one_line(load_edited, old, new, text):
 
 def test_a_config_that_cannot_be_read(tmp_path):
     path = tmp_path / "config.py"
-    with pytest.raises(UserError, match=r"config\.py: can't be read: No such file"):
-        load_config(path)
     path.write_text(CONFIG, encoding="utf-16")
-    with pytest.raises(UserError, match=r"config\.py.*"):
+    with pytest.raises(UserError, match=r"config\.py, line "):
         load_config(path)
 
 
