@@ -5,52 +5,41 @@ import numpy as np
 from model import CLASSES
 
 
-def count_confusions(labels, predictions):
-    """Confusion matrix (10, 10) of integers: rows are true digits, columns predicted digits."""
-    from sklearn.metrics import confusion_matrix  # slow to import
-
-    return confusion_matrix(labels, predictions, labels=np.arange(CLASSES))
-
-
-def report(confusions):
-    """The accuracy and, for each digit, precision and recall, as text to print.
+def report(labels, predictions):
+    """The accuracy and, for each digit, precision, recall and their harmonic mean, as text.
 
     Precision: of the images read as this digit, the fraction that show it. Recall: of the images
-    that show it, the fraction read as it.
+    that show it, the fraction read as it. Both are nan for a digit without images.
+    labels, predictions: (n,) integers.
     """
-    images = confusions.sum()
-    errors = images - np.trace(confusions)
-    lines = [
-        f"Test accuracy: {1 - errors / images:.2%} ({errors:,} errors in {images:,})",
-        "",
-        "digit  precision  recall  images",
-    ]
-    for digit, correct in enumerate(np.diag(confusions)):
-        predicted, true = confusions[:, digit].sum(), confusions[digit].sum()
-        # undefined for a digit that was never predicted or never shown
-        precision = f"{correct / predicted:.2%}" if predicted else "-"
-        recall = f"{correct / true:.2%}" if true else "-"
-        lines.append(f"{digit:5}  {precision:>9}  {recall:>6}  {true:6,}")
-    return "\n".join(lines)
+    from sklearn.metrics import classification_report  # slow to import
+
+    errors, images = np.count_nonzero(predictions != labels), len(labels)
+    table = classification_report(
+        labels, predictions, labels=range(CLASSES), digits=4, zero_division=np.nan
+    )
+    accuracy = f"{1 - errors / images:.2%} ({errors:,} errors in {images:,})"
+    return f"Test accuracy: {accuracy}\n\n{table.rstrip()}"
 
 
-def plot_confusion_matrix(confusions):
-    """Plot the confusion matrix: colours show the errors, numbers the counts."""
+def plot_confusion_matrix(labels, predictions):
+    """Plot how often each digit was read as each: colours show the errors, numbers the counts.
+
+    labels, predictions: (n,) integers.
+    """
     from sklearn.metrics import ConfusionMatrixDisplay  # slow to import
 
     from plots import Figure
 
     figure = Figure((8, 7))
     axes = figure.subplots()
-    most_errors = (confusions - np.diag(np.diag(confusions))).max()
-    ConfusionMatrixDisplay(confusions).plot(
-        ax=axes,
-        cmap="Blues",
-        colorbar=False,
-        im_kw={"vmin": 0, "vmax": max(2 * most_errors, 1)},  # else the diagonal outshines the rest
+    display = ConfusionMatrixDisplay.from_predictions(
+        labels, predictions, labels=range(CLASSES), ax=axes, cmap="Blues", colorbar=False
     )
-    errors = confusions.sum() - np.trace(confusions)
-    axes.set_title(f"Confusion matrix: {errors:,} errors in {confusions.sum():,} test images")
+    errors = display.confusion_matrix.copy()
+    np.fill_diagonal(errors, 0)
+    display.im_.set_clim(0, max(2 * errors.max(), 1))  # else the diagonal outshines the rest
+    axes.set_title(f"Confusion matrix: {errors.sum():,} errors in {len(labels):,} test images")
     axes.set_xlabel("predicted digit")
     axes.set_ylabel("true digit")
     return figure

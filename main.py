@@ -48,20 +48,18 @@ def main(arguments=None):
 
     # 3. Evaluate the accuracy on the test images
     probabilities = model.predict_proba(test_images)
-    confusions = evaluation.count_confusions(test_labels, probabilities.argmax(axis=1))
-    print(evaluation.report(confusions), flush=True)
+    predictions = probabilities.argmax(axis=1)
+    print(evaluation.report(test_labels, predictions), flush=True)
 
     # 4. Plot the loss and accuracy history
     import plots  # here, since matplotlib is slow to import
 
-    held_out = held_out_name(model.settings)
-    figures = {
-        "loss.png": plots.plot_history(model.history, "loss", held_out),
-        "accuracy.png": plots.plot_history(model.history, "accuracy", held_out),
-    }
+    figures, held_out = {}, held_out_name(model.settings)
+    for quantity in ("loss", "accuracy"):
+        figures[f"{quantity}.png"] = plots.plot_history(model.history, quantity, held_out)
 
     # 5. Confusion matrix
-    figures["confusion_matrix.png"] = evaluation.plot_confusion_matrix(confusions)
+    figures["confusion_matrix.png"] = evaluation.plot_confusion_matrix(test_labels, predictions)
 
     # 6. Sample predictions, the most confident mistakes, and the weights of the hidden neurons
     sample = np.random.default_rng(model.settings.seed).choice(len(test_images), 25, replace=False)
