@@ -6,19 +6,17 @@ import sys
 
 from files import UserError, signals_to
 
-BATCH = 100  # tasks whose results may wait in the memory for those before them
-
 
 class WorkerKilledError(UserError):
-    """A process of this machine that worked for this one was killed."""
+    """A worker process on this machine was killed."""
 
 
 def on_all_cores(function, tasks, return_as="generator_unordered"):
     """Call a function with each of several tuples of arguments, in parallel; yield the results.
 
     As many calls run at a time as there are cores, or workers if `joblib.parallel_config` has set
-    up a cluster. return_as: see joblib.Parallel. Raises WorkerKilledError if a process is killed,
-    nobody knows by which task; a cluster starts another process and runs its tasks again.
+    up a cluster. return_as: see joblib.Parallel. Raises WorkerKilledError if a worker process is
+    killed; joblib can't tell by which task. A cluster starts another one and repeats its tasks.
     """
     import joblib  # slow to import
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -31,27 +29,7 @@ def on_all_cores(function, tasks, return_as="generator_unordered"):
     try:
         yield from results
     except TerminatedWorkerError as error:
-        raise WorkerKilledError("a process was killed, often for lack of memory") from error
-
-
-def in_order(function, tasks):
-    """The same for any number of tasks: yield results in their order, as soon as they are known.
-
-    In place of the result of a task that kills its process, a WorkerKilledError.
-    """
-    start, number = 0, BATCH
-    while start < len(tasks):
-        batch = tasks[start : start + number]
-        try:
-            for result in on_all_cores(function, batch, return_as="generator"):
-                yield result
-                start += 1
-            number = BATCH
-        except WorkerKilledError as error:
-            if number == 1:
-                yield error
-                start += 1
-            number = 1 if number > 1 else BATCH  # the next one by itself: it may be the culprit
+        raise WorkerKilledError("a worker process was killed, often for lack of memory") from error
 
 
 def progress_bar(unit, done, total, show):

@@ -15,9 +15,10 @@ from data_preprocessing import SIDE
 from files import UserError, atomic_write, check_writable, printable
 from handwriting.page import recognise_page
 from handwriting.picture import FORMATS, HEIC, resize
-from parallel import in_order, print_above, progress_bar
+from parallel import WorkerKilledError, on_all_cores, print_above, progress_bar
 
 FEW = 4  # pictures that are read sooner than other processes start
+BATCH = 100  # pictures whose results may wait in the memory for those before them
 AT_ONCE, MOST_DIGITS = 25, 1000  # answers and digits in a picture: it must fit into the memory
 MOST_LABELS = 200  # beside the digits of a page; more would hide it
 COLUMNS = ("file", "row", "place", "digit", "confidence", "doubt", "top", "bottom", "left", "right")
@@ -33,7 +34,7 @@ def predict(paths, recognise, thresholds, folder):
     tasks = [(os.path.abspath(path), recognise, thresholds) for path in paths]
     if len(tasks) > FEW:
         check_writable(record.path)  # before the work
-    results = in_order(read, tasks) if len(tasks) > FEW else (read(*task) for task in tasks)
+    results = read_in_parallel(tasks) if len(tasks) > FEW else (read(*task) for task in tasks)
     try:
         with progress_bar("picture", 0, len(tasks), show=len(tasks) > 1) as bar:
             for path, result in zip(map(printable, paths), results):
@@ -65,6 +66,26 @@ def read(path, recognise, thresholds):
     except (UserError, MemoryError) as error:
         return UserError("not enough memory" if isinstance(error, MemoryError) else error)
     return reduced(page), np.rint(scale * page.boxes).astype(int)
+
+
+def read_in_parallel(tasks):
+    """Yield the results of `read` for tuples of its arguments, in their order, as they are known.
+
+    If a worker process is killed, the first task without a result is tried by itself; if that one
+    is killed, too, its result is the WorkerKilledError.
+    """
+    start = 0
+    while start < len(tasks):
+        try:
+            for result in on_all_cores(read, tasks[start : start + BATCH], return_as="generator"):
+                yield result
+                start += 1
+        except WorkerKilledError:
+            try:
+                yield from on_all_cores(read, [tasks[start]])
+            except WorkerKilledError as error:
+                yield error
+            start += 1
 
 
 class Record:

@@ -42,7 +42,7 @@ def die(*arguments):
 
 @pytest.mark.parametrize(
     ("train_with_seed", "kept", "reason"),
-    [(diverge, 1, "seeds 0: the loss is no"), (die, 0, "seeds 2: a process was killed")],
+    [(diverge, 1, "seeds 0: the loss is no"), (die, 0, "seeds 2: a worker process was killed")],
 )
 def test_a_seed_that_fails_is_named_and_the_others_are_kept(
     monkeypatch, few, settings, capsys, train_with_seed, kept, reason
