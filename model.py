@@ -63,7 +63,7 @@ class MultilayerPerceptron:
         self.weights, self.biases = split(self.parameters, shapes)
         self.weight_gradients, self.bias_gradients = split(self.gradient, shapes)
 
-    # Copying and pickling would turn the views into arrays of their own.
+    # By default, copy.copy would share the arrays, and pickle would separate the views from them.
     def __reduce__(self):
         return restore, (self.layer_sizes[1:-1], self.parameters)
 
@@ -101,7 +101,7 @@ class MultilayerPerceptron:
             W, dW = self.weights[layer], self.weight_gradients[layer]
             np.matmul(inputs[layer].T, dZ, out=dW)
             dW += l2 * W
-            np.sum(dZ, axis=0, out=self.bias_gradients[layer])
+            dZ.sum(axis=0, out=self.bias_gradients[layer])
             if layer > 0:
                 dZ = (dZ @ W.T) * relu_derivative(inputs[layer])
         return log_P

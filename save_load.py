@@ -153,12 +153,15 @@ def parse_model(file):
     file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
         arrays = dict(archive)
-    if "description" not in arrays:
-        raise ValueError("it has no description of a network")
-    settings = parse_settings(str(arrays.pop("description")))
+    description = json.loads(str(arrays.pop("description")))
+    version = description["format_version"]
+    if version != FORMAT_VERSION:
+        raise ValueError(f"its format version is {version!r} and not {FORMAT_VERSION}")
+    settings = check_settings(description["settings"], TRAINING, "its settings")
     network = MultilayerPerceptron(settings.hidden_layers)
     epochs = np.size(arrays.get(HISTORY[0]))  # a file without it is refused below
-    expected = named_parameters(network) | dict.fromkeys(HISTORY, np.empty(epochs))
+    history = {name: np.empty(epochs) for name in HISTORY}
+    expected = named_parameters(network) | history
     if arrays.keys() != expected.keys():
         raise ValueError(f"it holds {', '.join(arrays)} and not {', '.join(expected)}")
     for name, array in arrays.items():
@@ -167,26 +170,11 @@ def parse_model(file):
             raise ValueError(f"{name} is {found} and not {right}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds values that are not finite")
-    for name, parameters in named_parameters(network).items():
-        parameters[...] = arrays[name]
+        expected[name][...] = array
     check_parameters(network)
     if not 1 <= epochs <= settings.number_of_epochs:
         raise ValueError(f"its history has {epochs} of {settings.number_of_epochs} epochs")
-    return Model(network, {name: arrays[name] for name in HISTORY}, settings)
-
-
-def parse_settings(text):
-    """The training settings in a description, checked, as a namespace; an exception if wrong."""
-    description = json.loads(text)
-    if not isinstance(description, dict) or description.keys() != {"format_version", "settings"}:
-        raise ValueError("its description is not that of a network")
-    version = description["format_version"]
-    if version != FORMAT_VERSION:
-        raise ValueError(f"its format version is {version!r} and not {FORMAT_VERSION}")
-    settings = description["settings"]
-    if unknown := settings.keys() - TRAINING.keys():
-        raise ValueError(f"{min(unknown)} is not a setting of this program")
-    return check_settings(settings, TRAINING, "its settings")
+    return Model(network, history, settings)
 
 
 def check_parameters(network):

@@ -64,8 +64,11 @@ FAULTS = {
     "compressed": (partial(rewrite, save=np.savez_compressed), "it is compressed"),
     "overlapping members": (overlapping_members, "its arrays are larger than the file"),
     "a missing array": (partial(rewrite, b_2=None), "it holds .* and not .* b_2"),
-    "another program's": (partial(rewrite, description=None), "it has no description of a network"),
-    "another description": (partial(rewrite, description=np.array("{}")), "not that of a network"),
+    "another program's": (partial(rewrite, description=None), "not a model of this program"),
+    "another description": (
+        partial(rewrite, description=np.array("[]")),
+        "not a model of this program",
+    ),
     "a wrong shape": (partial(rewrite, W_2=W_2.T), "W_2 is"),
     "a pickle inside": (partial(rewrite, W_2=np.array([Harm()])), "allow_pickle=False"),
     "NaN": (partial(rewrite, W_2=W_2 * np.nan), "W_2 .* not finite"),
@@ -77,7 +80,6 @@ FAULTS = {
     "colours": (partial(rewrite, **{"\n\33[31m": np.zeros(3)}), "it holds .*31m.* and not"),
     "too long a history": (partial(describe, number_of_epochs=2), "3 of 2 epochs"),
     "too wide a layer": (partial(describe, hidden_layers=[4097]), "hidden_layers = .*: it must be"),
-    "an unknown setting": (partial(describe, x=1), "x is not a setting"),
 }
 
 
