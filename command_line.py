@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import os
-import signal
 import sys
 import warnings
 from pathlib import Path
@@ -74,7 +73,7 @@ def make_parser(train_model, config):
     text = "where --draw listens (default: 127.0.0.1, this machine; 0.0.0.0: the network, too)"
     option("--address", help=text)
     text = f"train N networks that differ only in their seed: {SEEDS.rule} (default: 1)"
-    option("--seeds", type=option_type(SEEDS), metavar="N", help=text)
+    option("--seeds", type=SEEDS.parse, metavar="N", help=text)
     text = "file of the network (default: trained_model.npz; handwriting/model.npz to recognise "
     text += "handwriting; with --resume m.partial.npz, m.npz)"
     option("--model", type=Path, metavar="FILE", help=text)
@@ -88,7 +87,7 @@ def make_parser(train_model, config):
         default = config.get(name)
         shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
         text = f"{meanings.get(name)} ({setting.rule}; default: {shown})".replace("%", "%%")
-        form = {"type": option_type(setting), "metavar": "X"}
+        form = {"type": setting.parse, "metavar": "X"}
         form = {"action": switch} if setting.kind is bool else form
         training.add_argument(option_name(name), help=text, **form)
     return parser
@@ -99,30 +98,14 @@ def option_name(name):
     return "--" + name.replace("_", "-")
 
 
-def option_type(setting):
-    """A function that converts an option's text to the value of a setting, for argparse."""
-
-    def convert(text):
-        try:
-            return setting.parse(text)
-        except ValueError:
-            commas = ", separated by commas" if setting.kind is tuple else ""
-            raise argparse.ArgumentTypeError(f"{text!r} is not {setting.rule}{commas}") from None
-
-    return convert
-
-
 def run_as_program(main):
     """Call main and return the exit status; errors and interrupts end in one line on stderr.
 
     SIGTERM and SIGHUP interrupt the program as Ctrl-C does. A closed pipe ends it quietly.
     """
-    received = signal.SIGINT
 
     def interrupt(number, frame):
-        nonlocal received
-        received = number
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(number)
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not in notebooks
@@ -133,8 +116,8 @@ def run_as_program(main):
             status = main()
             print(end="", flush=True)  # a failure at exit would print Python's own message
             return status
-        except KeyboardInterrupt:
-            line, status = "interrupted", 128 + received
+        except KeyboardInterrupt as interruption:
+            line, status = "interrupted", 128 + interruption.args[0]
         except BrokenPipeError:  # python main.py | head -1
             line, status = "", 128 + 13  # as if killed by SIGPIPE, which Windows lacks
         except MemoryError as error:

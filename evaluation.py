@@ -40,8 +40,6 @@ def plot_confusion_matrix(labels, predictions):
     np.fill_diagonal(errors, 0)
     display.im_.set_clim(0, max(2 * errors.max(), 1))  # else the diagonal outshines the rest
     axes.set_title(f"Confusion matrix: {errors.sum():,} errors in {len(labels):,} test images")
-    axes.set_xlabel("predicted digit")
-    axes.set_ylabel("true digit")
     return figure
 
 

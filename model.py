@@ -65,7 +65,11 @@ class MultilayerPerceptron:
 
     # By default, copy.copy would share the arrays, and pickle would separate the views from them.
     def __reduce__(self):
-        return restore, (self.layer_sizes[1:-1], self.parameters)
+        arguments = self.layer_sizes[1:-1], self.parameters.dtype
+        return MultilayerPerceptron, arguments, self.parameters
+
+    def __setstate__(self, parameters):
+        self.parameters[...] = parameters
 
     def initialise(self, random_generator):
         """Draw the weights from a normal distribution with variance 2 / inputs; biases are 0.
@@ -117,8 +121,6 @@ class MultilayerPerceptron:
 
     def logits(self, X):
         """The last layer's output, (n, 10), for images X (n, 784), computed batch by batch."""
-        if X.ndim != 2 or X.shape[1] != INPUTS:
-            raise ValueError(f"X must have the shape (n, {INPUTS}), not {X.shape}")
         logits = np.empty((len(X), CLASSES), self.parameters.dtype)
         for start in range(0, len(X), EVALUATION_BATCH):
             batch = slice(start, start + EVALUATION_BATCH)
@@ -171,13 +173,6 @@ def split(vector, shapes):
         views.append(vector[start : start + math.prod(shape)].reshape(shape))
         start += math.prod(shape)
     return views[: len(shapes)], views[len(shapes) :]
-
-
-def restore(hidden_layers, parameters):
-    """A network with these hidden layers and a copy of these parameters."""
-    network = MultilayerPerceptron(hidden_layers, parameters.dtype)
-    network.parameters[...] = parameters
-    return network
 
 
 def score(log_P, labels):

@@ -1,7 +1,6 @@
 """The pictures. Each `plot_...` function returns a figure; main.py saves and shows them."""
 
 import sys
-import warnings
 
 import matplotlib
 import numpy as np
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from data_preprocessing import SIDE
-from files import UserError, atomic_write
+from files import atomic_write
 
 matplotlib.rcdefaults()  # pictures don't depend on the user's matplotlibrc
 
@@ -132,13 +131,9 @@ def save_figures(figures, folder):
 
     Raises UserError if it fails.
     """
-    try:
-        for name, figure in figures.items():
-            with atomic_write(folder / name) as file, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a letter missing in the font is drawn as a box
-                figure.savefig(file, format="png", dpi=DPI, pil_kwargs={"compress_level": 3})
-    except UserError as error:
-        raise UserError(f"{error}; choose another folder with --plots-dir") from error
+    for name, figure in figures.items():
+        with atomic_write(folder / name) as file:
+            figure.savefig(file, format="png", dpi=DPI, pil_kwargs={"compress_level": 3})
     return [folder / name for name in figures]
 
 

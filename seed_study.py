@@ -24,8 +24,7 @@ def seed_study(settings, training, held_out, number_of_seeds):
     try:
         with progress_bar("network", 0, number_of_seeds, show=True) as bar:
             for seed, model, failure in on_all_cores(train_with_seed, tasks):
-                if bar:
-                    bar.update()
+                bar.update()
                 if failure:
                     failures[seed] = failure
                     continue

@@ -1,5 +1,6 @@
 """Type and range of each setting; values from anywhere are checked here."""
 
+import argparse
 import re
 import runpy
 import textwrap
@@ -29,10 +30,10 @@ class Setting:
         if isinstance(value, np.generic):
             value = value.item()
         if self.kind is tuple:
-            if not isinstance(value, (tuple, list)) or not 1 <= len(value) <= MOST_HIDDEN_LAYERS:
+            entries = value if isinstance(value, (tuple, list)) else [value]
+            if not 1 <= len(entries) <= MOST_HIDDEN_LAYERS:
                 raise ValueError
-            entry = Setting(int, self.lowest, self.highest)
-            return tuple(entry.check(number) for number in value)
+            return tuple(Setting(int, self.lowest, self.highest).check(entry) for entry in entries)
         kinds = (int, float) if self.kind is float else self.kind
         if not isinstance(value, kinds) or isinstance(value, bool) != (self.kind is bool):
             raise ValueError
@@ -41,10 +42,13 @@ class Setting:
         return self.kind(value)
 
     def parse(self, text):
-        """The value of a command-line option's text; ValueError if not allowed."""
-        if self.kind is tuple:
-            return self.check([int(number) for number in text.split(",")])
-        return self.check(self.kind(text))
+        """The value of a command-line option's text; argparse.ArgumentTypeError if not allowed."""
+        try:
+            if self.kind is tuple:
+                return self.check([int(number) for number in text.split(",")])
+            return self.check(self.kind(text))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {self.rule}") from None
 
     @property
     def rule(self):
@@ -52,7 +56,8 @@ class Setting:
         if self.kind is bool:
             return "True or False"
         if self.kind is tuple:
-            return f"1 to {MOST_HIDDEN_LAYERS} whole numbers from {self.lowest} to {self.highest}"
+            numbers = f"whole numbers from {self.lowest} to {self.highest}"
+            return f"1 to {MOST_HIDDEN_LAYERS} {numbers}, such as 500,150"
         number = "a whole number" if self.kind is int else "a number"
         return f"{number} from {self.lowest:.15g} to {self.highest:.15g}"
 
@@ -112,7 +117,6 @@ def check_settings(values, allowed, source):
             checked[name] = setting.check(values[name])
         except ValueError:
             shown = textwrap.shorten(repr(values[name]), 80, placeholder="...")
-            example = ", such as (128,)" if setting.kind is tuple else ""
-            rule = setting.rule + example
-            raise UserError(f"{source}: {name} = {shown}: it must be {rule}") from None
+            message = f"{source}: {name} = {shown}: it must be {setting.rule}"
+            raise UserError(message) from None
     return SimpleNamespace(**checked)

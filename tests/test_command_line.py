@@ -74,7 +74,7 @@ def test_a_mistake_in_config_stops_only_what_needs_the_setting(monkeypatch, wron
     [
         ("--alpha", ["fast", ""], "a number from 1e-08 to"),
         ("--batch-size", ["1.5", "1e3"], "a whole number from 1 to 60000"),
-        ("--hidden-layers", ["abc", "128,", "128 64"], "1 to 16 whole numbers from 1 to 4096, sep"),
+        ("--hidden-layers", ["abc", "128,", "128 64"], "1 to 16 whole numbers from 1 to 4096, such"),
         ("--seeds", ["0", "two", "1001"], "a whole number from 1 to 1000"),
     ],
 )
