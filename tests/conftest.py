@@ -18,12 +18,15 @@ os.environ.pop("DISPLAY", None)
 os.environ.pop("WAYLAND_DISPLAY", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+import config
 from data_preprocessing import INPUTS, load_mnist
 from files import PROJECT
 from handwriting import beyond_mnist
 from model import CLASSES, HISTORY, MultilayerPerceptron
 from save_load import load_model
-from settings import MOST_HIDDEN_LAYERS
+from settings import MOST_HIDDEN_LAYERS, TRAINING
+
+DEFAULTS = {name: getattr(config, name) for name in TRAINING}
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # on a busy machine, too
 hypothesis.settings.load_profile("unhurried")

@@ -1,24 +1,23 @@
 import inspect
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import DEFAULTS
 
 import config
 from files import UserError
 from settings import MOST_HIDDEN_LAYERS, RECOGNITION, TRAINING, check_settings, load_config
 
 CONFIG = inspect.getsource(config)
-DEFAULTS = {name: getattr(config, name) for name in TRAINING}
 
 
 @pytest.fixture
 def load_edited(tmp_path):
     """Function that loads config.py with a text replaced, as a user may edit it."""
 
-    def load(old, new):
+    def load(old, new, encoding="utf-8"):
         assert old in CONFIG
-        (tmp_path / "config.py").write_text(CONFIG.replace(old, new))
+        (tmp_path / "config.py").write_text(CONFIG.replace(old, new), encoding)
         return check_settings(load_config(tmp_path / "config.py"), TRAINING, "config.py")
 
     return load
@@ -55,6 +54,7 @@ WRONG_EDITS = [
     ("batch_size = 32", "batch_size = 32.0", ": batch_size = 32.0: it must be a whole number"),
     ("alpha = 0.15", "alpha = True", ": alpha = True: it must be a number"),
     ("seed = 0", "seed = True", ": seed = True: it must be a whole number from 0 to 4294967295"),
+    ("(128,)", "True", f": hidden_layers = True: {LAYERS}"),
     ("deskew = True", "deskew = 1", ": deskew = 1: it must be True or False"),
 ]
 
@@ -68,11 +68,9 @@ def test_a_wrong_edit_of_config_ends_in_one_line(load_edited, old, new, text):
     assert message.isprintable() and len(message) < 300
 
 
-def test_a_config_that_cannot_be_read(tmp_path):
-    path = tmp_path / "config.py"
-    path.write_text(CONFIG, encoding="utf-16")
-    with pytest.raises(UserError, match=r"config\.py, line "):
-        load_config(path)
+def test_a_config_in_another_encoding_ends_in_one_line(load_edited):
+    with pytest.raises(UserError, match=r"^config\.py, line "):
+        load_edited("", "", "utf-16")
 
 
 SETTINGS = TRAINING | RECOGNITION
@@ -85,9 +83,8 @@ def test_the_ends_of_a_range_are_allowed_and_nothing_beyond(name):
 
     def check(number):
         value = (number,) * MOST_HIDDEN_LAYERS if setting.kind is tuple else number
-        assert check_settings({name: value}, {name: setting}, "config.py") == SimpleNamespace(
-            **{name: value}
-        )
+        checked = check_settings({name: value}, {name: setting}, "config.py")
+        assert vars(checked) == {name: value}
 
     check(setting.lowest)
     check(setting.highest)
