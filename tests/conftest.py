@@ -112,6 +112,14 @@ def clear(mnist, read):
 
 
 @pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises KeyboardInterrupt; in the background, pytest may be started without it."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.fixture
 def settings():
     """Settings for plain mini-batch gradient descent; a test overwrites what it is about."""
     return SimpleNamespace(

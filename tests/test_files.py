@@ -1,8 +1,9 @@
 import os
+import signal
 
 import pytest
 
-from files import UserError, atomic_write, check_writable, printable
+from files import UserError, atomic_write, check_writable, printable, signals_to
 
 
 def test_names_are_shown_in_one_line_of_text():
@@ -31,19 +32,32 @@ def test_atomic_write_replaces_the_file_once_it_is_complete_and_on_the_disk(tmp_
     assert sorted(os.listdir(folder)) == ["file", "link"]
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, error):
+def fail(*arguments):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("place", ["the content", "Ctrl-C", "os.fsync", "os.replace"])
+def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch, place):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    expected = UserError if isinstance(error, OSError) else KeyboardInterrupt
-    with pytest.raises(expected), atomic_write(path) as file:
+    if place.startswith("os."):
+        monkeypatch.setattr(place, fail)
+    with (
+        pytest.raises(KeyboardInterrupt if place == "Ctrl-C" else UserError),
+        atomic_write(path) as file,
+    ):
         file.write(b"half")
-        raise error
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
+        if place == "Ctrl-C":
+            raise KeyboardInterrupt
+        if place == "the content":
+            fail()
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
 
 
-def test_two_that_write_the_same_file_at_once_lose_neither(tmp_path):
+@pytest.mark.parametrize("has_links", [True, False])
+def test_two_that_write_the_same_file_at_once_lose_neither(tmp_path, monkeypatch, has_links):
+    if not has_links:  # as file systems of memory cards
+        monkeypatch.setattr(os, "link", fail)
     path, previous = tmp_path / "file", tmp_path / "previous"
     with atomic_write(path, previous) as slow:
         slow.write(b"slow")
@@ -68,3 +82,14 @@ def test_what_cannot_be_written_is_named_with_the_reason(tmp_path, write):
         assert str(error.value).startswith(f"{tmp_path / name}: can't be written: {reason}")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert {*os.listdir(tmp_path)} - {"pipe"} == {"file", "folder"}
+
+
+def test_a_signal_that_is_ignored_stays_ignored(ctrl_c):
+    """nohup ignores SIGHUP, a shell Ctrl-C in its background jobs."""
+    received, before = [], signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with signals_to(lambda number, frame: received.append(number)):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+    assert received == [signal.SIGINT]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN

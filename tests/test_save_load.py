@@ -15,7 +15,7 @@ from conftest import bits
 
 from files import UserError
 from model import HISTORY, Model
-from save_load import load_model, save_model, save_while_training
+from save_load import check_savable, load_model, save_model, save_while_training
 
 
 @pytest.fixture
@@ -173,18 +173,22 @@ def test_a_save_that_fails_during_the_training_does_not_end_it(saved, unfinished
     assert load_model(obstacle).epochs == 3
 
 
-def test_signals_wait_while_a_training_is_saved(saved, monkeypatch):
-    trained, before = load_model(saved), saved.read_bytes()
+def test_signals_wait_while_a_training_is_saved(saved, monkeypatch, ctrl_c):
+    trained, before, savez = load_model(saved), saved.read_bytes(), np.savez
     saved.unlink()
-    savez = np.savez
 
     def interrupted_savez(file, **arrays):
         signal.raise_signal(signal.SIGINT)
         savez(file, **arrays)
 
     monkeypatch.setattr(np, "savez", interrupted_savez)
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     with pytest.raises(KeyboardInterrupt):
         save_while_training([trained], saved)
-    signal.signal(signal.SIGINT, handler)
     assert saved.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["m.partial.npz", "m.partial.previous.npz", "m.previous.npz"])
+def test_a_folder_in_the_place_of_a_file_is_found_before_the_training(saved, name):
+    saved.with_name(name).mkdir()
+    with pytest.raises(UserError, match=f"{name}: can't be written: it is a folder"):
+        check_savable(saved)
