@@ -17,6 +17,9 @@ def test_history_is_plotted_as_it_is(quantity, epochs):
         assert line.get_ydata().tolist() == history[f"{images}_{quantity}"].tolist()
     assert axes.lines[1].get_label() == "validation images"
     assert axes.get_xlabel() == "epoch" and axes.get_ylabel().startswith(quantity)
+    last = history[f"held_out_{quantity}"][-1]
+    final = f"{last:.2%}" if quantity == "accuracy" else f"{last:.4f}"
+    assert axes.get_title() == f"Final {quantity} on the validation images: {final}"
 
 
 @pytest.mark.parametrize("losses", [(0.6, 0.06), (0, 1), (1e-300, 1), (1e39, 1e39)])
@@ -34,11 +37,11 @@ def test_predictions_show_truth_prediction_and_probability(mnist, chosen):
     probabilities = np.random.default_rng(0).dirichlet(np.ones(10), 100)
     images, labels, chosen = mnist[2][:100], mnist[3][:100], np.array(chosen, int)
     axes = plots.plot_predictions(images, labels, probabilities, chosen, "title").axes[0]
-    assert [text.get_text() for text in axes.texts] == [
-        f"truth {labels[index]}, read {probabilities[index].argmax()}\n"
-        f"probability {probabilities[index].max():.1%}"
-        for index in chosen[:25]
-    ]
+    assert axes.get_title() == "title"
+    for text, index in zip(axes.texts, chosen[:25], strict=True):
+        label, digit, p = labels[index], probabilities[index].argmax(), probabilities[index].max()
+        assert text.get_text() == f"truth {label}, read {digit}\nprobability {p:.1%}"
+        assert text.get_color() == (plots.BLUE if label == digit else plots.ORANGE)
 
 
 @pytest.mark.parametrize(("neurons", "scale"), [(1, 0), (20, 1e-45), (128, 1e37), (800, 1)])
@@ -46,10 +49,15 @@ def test_weights_are_shown_neuron_by_neuron(tmp_path, neurons, scale):
     W = np.random.default_rng(0).uniform(-1, 1, (784, neurons)).astype(np.float32)
     W *= np.float32(scale)
     figure = plots.plot_weights(W)
-    picture = figure.axes[0].images[0].get_array()
+    image = figure.axes[0].images[0]
+    picture = image.get_array()
     for neuron, (row, column) in {0: (0, 0), 1: (0, 1), 17: (1, 1), 127: (7, 15)}.items():
         if neuron < neurons:
             tile = picture[30 * row : 30 * row + 28, 30 * column : 30 * column + 28]
             np.testing.assert_array_equal(tile, W[:, neuron].reshape(28, 28))
     assert ("the first 128 of 800" in figure.get_suptitle()) == (neurons == 800)
+    if scale == 1:
+        positive, negative = image.to_rgba([1, -1])[:, [0, 2]]  # red and blue of each
+        assert "blue excites" in figure.get_suptitle() and positive[1] > 2 * positive[0]
+        assert negative[0] > 2 * negative[1]
     plots.save_figures({"weights.png": figure}, tmp_path)
