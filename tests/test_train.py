@@ -1,4 +1,6 @@
+import itertools
 import math
+import re
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -90,10 +92,14 @@ def test_distortions_help(mnist, settings):
     assert errors[1] < 0.75 * errors[0]  # 0.61 was measured; distortions three times as large: 1.30
 
 
-def test_a_training_resumed_from_any_epoch_ends_with_the_same_bits(tmp_path, few, settings):
+def test_a_training_resumed_from_any_epoch_ends_with_the_same_bits(
+    tmp_path, monkeypatch, capsys, few, settings
+):
     settings.decay = settings.augment = True
     settings.alpha, settings.l2, settings.hidden_layers = 0.1, 1e-4, (4,)
     settings.number_of_epochs = 4
+    clock = itertools.count()  # is read at the start and after each epoch
+    monkeypatch.setattr("train.time", SimpleNamespace(perf_counter=clock.__next__))
     # the first ones are not changed later
     *interrupted, expected = train(untrained(settings), few, few)
     assert expected.is_complete and [model.epochs for model in interrupted] == [1, 2, 3]
@@ -101,6 +107,9 @@ def test_a_training_resumed_from_any_epoch_ends_with_the_same_bits(tmp_path, few
         save_model(tmp_path / "m.npz", model)
         *_, resumed = train(load_model(tmp_path / "m.npz"), few, few)
         assert bits(resumed) == bits(expected)
+    lines = capsys.readouterr().out.splitlines()
+    assert [int(line[6]) for line in lines] == [1, 2, 3, 4, 2, 3, 4, 3, 4, 4]  # epoch 1/4: ...
+    assert {line.rpartition("; ")[2] for line in lines} == {"1.00 s per epoch"}
 
 
 def test_an_error_in_the_thread_of_the_distortions_ends_the_training(monkeypatch, few, settings):
@@ -110,17 +119,23 @@ def test_an_error_in_the_thread_of_the_distortions_ends_the_training(monkeypatch
         train_fully(settings, few, few)
 
 
-def test_validation_images_are_the_last_of_the_training_images(tmp_path, few, settings):
+@pytest.fixture
+def options(settings, tmp_path):
+    """The options of a training with these settings."""
+    return SimpleNamespace(settings=settings, model=tmp_path / "m.npz", resume=None, seeds=1)
+
+
+def test_validation_images_are_the_last_of_the_training_images(few, settings, options):
     settings.hidden_layers, settings.validation_size = (3,), 100
-    options = SimpleNamespace(settings=settings, model=tmp_path / "m.npz", resume=None, seeds=1)
     training, held_out = [a[:400] for a in few], [a[400:] for a in few]
     expected = train_fully(settings, training, held_out)
     assert bits(train_and_save(few, None, options)) == bits(expected)
 
 
-def test_a_training_beyond_mnist_can_be_resumed(monkeypatch, tmp_path, few, few_of_each, settings):
+def test_a_training_beyond_mnist_can_be_resumed(
+    monkeypatch, tmp_path, few, few_of_each, settings, options
+):
     settings.beyond_mnist, settings.hidden_layers, settings.number_of_epochs = True, (4,), 3
-    options = SimpleNamespace(settings=settings, model=tmp_path / "m.npz", resume=None, seeds=1)
     expected = bits(train_and_save(few, few, options))
     options.model = tmp_path / "renamed.npz"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -134,11 +149,20 @@ def test_a_training_beyond_mnist_can_be_resumed(monkeypatch, tmp_path, few, few_
         train_and_save(few, few, options)
 
 
-def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(few, settings):
-    settings.alpha = 1e8
-    with np.errstate(all="raise", under="ignore"), pytest.raises(UserError) as error:
+@pytest.mark.parametrize("where", ["training", "held out"])
+def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(
+    monkeypatch, few, settings, where
+):
+    if where == "training":
+        settings.alpha = 1e8
+    else:
+        monkeypatch.setattr(MultilayerPerceptron, "evaluate", lambda *arguments: (math.inf, 0.5))
+    message = f"no longer finite in epoch 1, with the learning rate alpha = {settings.alpha:g}:"
+    with (
+        np.errstate(all="raise", under="ignore"),
+        pytest.raises(UserError, match=re.escape(message)),
+    ):
         train_fully(settings, few, few)
-    assert "epoch 1" in str(error.value) and "alpha = 1e+08" in str(error.value)
 
 
 SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.items()} | {
