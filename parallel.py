@@ -1,6 +1,8 @@
 """Many tasks: on all cores or on a cluster, with a progress bar."""
 
+import contextlib
 import signal
+import sys
 
 from files import UserError, signals_to
 
@@ -31,15 +33,16 @@ def on_all_cores(function, tasks, return_as="generator_unordered"):
 
 
 def progress_bar(unit, done, total, show):
-    """A tqdm progress bar, disabled if not `show` or if there is no terminal."""
+    """A tqdm progress bar; a context of None if not `show` or if there is no terminal."""
+    if not (show and sys.stderr and sys.stderr.isatty()):
+        return contextlib.nullcontext()
     from tqdm import tqdm
 
     form = f"{unit} {{n_fmt}}/{{total_fmt}}, {{remaining}} left{{desc}} {{bar}}"
-    disable = None if show else True  # None: where there is no terminal
-    return tqdm(initial=done, total=total, bar_format=form, dynamic_ncols=True, disable=disable)
+    return tqdm(initial=done, total=total, bar_format=form, dynamic_ncols=True)
 
 
 def print_above(bar, line, file=None):
-    """Print a line, above the progress bar if it is shown."""
-    with bar.external_write_mode(file):
+    """Print a line, above the progress bar if there is one."""
+    with bar.external_write_mode(file) if bar else contextlib.nullcontext():
         print(line, file=file, flush=True)

@@ -24,7 +24,8 @@ def seed_study(settings, training, held_out, number_of_seeds):
     try:
         with progress_bar("network", 0, number_of_seeds, show=True) as bar:
             for seed, model, failure in on_all_cores(train_with_seed, tasks):
-                bar.update()
+                if bar:
+                    bar.update()
                 if failure:
                     failures[seed] = failure
                     continue

@@ -127,11 +127,11 @@ def random_generator(settings, purpose, epoch=0):
 
 
 def show_epoch(bar, epoch, measures, settings, seconds):
-    """Show the measures of an epoch in the bar or, if disabled, on a line; seconds: per epoch."""
+    """Show the measures of an epoch in the bar or, without one, on a line; seconds: per epoch."""
     loss, accuracy, held_out_loss, held_out_accuracy = measures
     text = f"{held_out_name(settings)} accuracy {held_out_accuracy:.2%}"
     details = f", loss {held_out_loss:.4f}; training accuracy {accuracy:.2%}, loss {loss:.4f}"
-    if not bar.disable:
+    if bar:
         has_room = shutil.get_terminal_size().columns >= 150
         bar.set_description_str(f", {text}{details * has_room}", refresh=False)
         bar.update()

@@ -47,7 +47,8 @@ def predict(paths, recognise, thresholds, folder):
                     text = f"{page.text}  ({numbers})" if page.texts else "no digit found"
                     record.add(path, page, boxes)
                     print_above(bar, f"{path}{which}: {text}")
-                bar.update()
+                if bar:
+                    bar.update()
     finally:  # also when it is interrupted
         record.save()
         if record.pictures:
