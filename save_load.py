@@ -129,13 +129,9 @@ def load_model(path):
             return parse_model(file)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; train a network with --train-model") from None
-    except OSError as error:
-        raise UserError(f"{path}: can't be read: {error.strerror or error}") from error
-    except MemoryError:
-        raise UserError(f"{path}: too large for the memory of this machine") from None
     except Exception as error:  # damaged files make NumPy and zipfile fail in countless ways
         fault = printable(str(error)[:300])  # it may quote the file
-        raise UserError(f"{path}: not a model of this program: {fault}") from error
+        raise UserError(f"{path}: holds no model of this program: {fault}") from error
 
 
 def check_archive(file):

@@ -58,16 +58,16 @@ W_2 = np.zeros((7, 10), np.float32)
 EMPTY = dict.fromkeys(HISTORY, np.zeros(0))
 FAULTS = {
     "no file": (os.unlink, "no such file; train a network with --train-model"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "can't be read: "),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
     "truncated": (lambda path: os.truncate(path, 20_000), "File is not a zip file"),
     "a pickle": (lambda path: path.write_bytes(pickle.dumps(Harm())), "File is not a zip file"),
     "compressed": (partial(rewrite, save=np.savez_compressed), "it is compressed"),
     "overlapping members": (overlapping_members, "its arrays are larger than the file"),
     "a missing array": (partial(rewrite, b_2=None), "it holds .* and not .* b_2"),
-    "another program's": (partial(rewrite, description=None), "not a model of this program"),
+    "another program's": (partial(rewrite, description=None), "no model of this program"),
     "another description": (
         partial(rewrite, description=np.array("[]")),
-        "not a model of this program",
+        "no model of this program",
     ),
     "a wrong shape": (partial(rewrite, W_2=W_2.T), "W_2 is"),
     "a pickle inside": (partial(rewrite, W_2=np.array([Harm()])), "allow_pickle=False"),
