@@ -44,7 +44,7 @@ def run_main(
     """
     resource = pytest.importorskip("resource", reason="the program is run as Unix shells do")
     command = [sys.executable, program / "main.py", *map(str, arguments)]
-    command += [] if "--draw" in arguments else ["--plots-dir", "plots"]
+    command += [] if {"--draw", "--plots-dir"} & {*arguments} else ["--plots-dir", "plots"]
 
     def prepare():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
