@@ -31,10 +31,8 @@ def parse_command_line(train_model, arguments=None):
     parser = make_parser(train_model, config)
     options = parser.parse_args(arguments)
     given = {name: value for name, value in vars(options).items() if value is not None}
-    recognises, trains = (
-        bool(options.predict or options.draw),
-        given.get("train_model", train_model),
-    )
+    recognises = bool(options.predict or options.draw)
+    trains = given.get("train_model", train_model)
     options.train_model = trains and not (recognises or options.resume)
     for names, has_effect, rule in (
         ([*TRAINING, "seeds"], options.train_model, "only for a new training, with --train-model"),
@@ -86,9 +84,11 @@ def make_parser(train_model, config):
     for name, setting in TRAINING.items():
         default = config.get(name)
         shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-        text = f"{meanings.get(name)} ({setting.rule}; default: {shown})".replace("%", "%%")
-        form = {"type": setting.parse, "metavar": "X"}
-        form = {"action": switch} if setting.kind is bool else form
+        if setting.kind is bool:
+            form, rule = {"action": switch}, ""
+        else:
+            form, rule = {"type": setting.parse, "metavar": "X"}, f"{setting.rule}; "
+        text = f"{meanings.get(name, '')} ({rule}default: {shown})".replace("%", "%%")
         training.add_argument(option_name(name), help=text, **form)
     return parser
 

@@ -1,6 +1,7 @@
 """Type and range of each setting; values from anywhere are checked here."""
 
 import argparse
+import ast
 import re
 import runpy
 import textwrap
@@ -44,10 +45,8 @@ class Setting:
     def parse(self, text):
         """The value of a command-line option's text; argparse.ArgumentTypeError if not allowed."""
         try:
-            if self.kind is tuple:
-                return self.check([int(number) for number in text.split(",")])
-            return self.check(self.kind(text))
-        except ValueError:
+            return self.check(ast.literal_eval(text))
+        except (ValueError, SyntaxError):
             raise argparse.ArgumentTypeError(f"{text!r} is not {self.rule}") from None
 
     @property
@@ -75,10 +74,7 @@ TRAINING = {
     "validation_size": Setting(int, 0, 59_999),
     "seed": Setting(int, 0, 2**32 - 1),
 }
-RECOGNITION = {
-    "doubtful_below": Setting(float, 0, 1),
-    "left_out_below": Setting(float, 0, 1),
-}
+RECOGNITION = dict.fromkeys(("doubtful_below", "left_out_below"), Setting(float, 0, 1))
 SEEDS = Setting(int, 1, 1000)  # networks of a study
 
 

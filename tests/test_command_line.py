@@ -81,7 +81,7 @@ def test_a_mistake_in_config_stops_only_what_needs_the_setting(monkeypatch, wron
             ["--batch-size=1.5"],
             "argument --batch-size: '1.5' is not a whole number from 1 to 60000",
         ),
-        (["--hidden-layers=128,"], "'128,' is not 1 to 16 whole numbers from 1 to 4096, such as 5"),
+        (["--hidden-layers=128;"], "'128;' is not 1 to 16 whole numbers from 1 to 4096, such as 5"),
         (["--hidden-layers=128 64"], "'128 64' is not 1 to 16 whole numbers"),
         (["--seeds=0"], "argument --seeds: '0' is not a whole number from 1 to 1000"),
         (["--seeds=1001"], "argument --seeds: '1001' is not a whole number"),
