@@ -15,7 +15,6 @@ from files import PROJECT, UserError
 
 CONFIG = PROJECT / "config.py"
 MOST_HIDDEN_LAYERS = 16
-MOST_NEURONS = 4096  # in a hidden layer
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ TRAINING = {
     "alpha": Setting(float, 1e-8, 1e8),
     "number_of_epochs": Setting(int, 1, 1_000_000),
     "batch_size": Setting(int, 1, 60_000),
-    "hidden_layers": Setting(tuple, 1, MOST_NEURONS),
+    "hidden_layers": Setting(tuple, 1, 4096),
     "l2": Setting(float, 0, 1),
     "decay": Setting(bool, 0, 1),
     "deskew": Setting(bool, 0, 1),

@@ -157,11 +157,8 @@ def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(
         settings.alpha = 1e8
     else:
         monkeypatch.setattr(MultilayerPerceptron, "evaluate", lambda *arguments: (math.inf, 0.5))
-    message = f"no longer finite in epoch 1, with the learning rate alpha = {settings.alpha:g}:"
-    with (
-        np.errstate(all="raise", under="ignore"),
-        pytest.raises(UserError, match=re.escape(message)),
-    ):
+    reason = rf"no longer finite in epoch 1, .* alpha = {re.escape(f'{settings.alpha:g}')}:"
+    with np.errstate(all="raise", under="ignore"), pytest.raises(UserError, match=reason):
         train_fully(settings, few, few)
 
 
