@@ -1,4 +1,4 @@
-"""The settings and their meanings. Edit them, or override one for a training, as in --alpha 0.1."""
+"""The settings and their meanings. Edit them, or override them for one training: --alpha 0.1."""
 
 # Training
 alpha = 0.15  # learning rate

@@ -63,7 +63,7 @@ class MultilayerPerceptron:
         self.weights, self.biases = split(self.parameters, shapes)
         self.weight_gradients, self.bias_gradients = split(self.gradient, shapes)
 
-    # By default, copy.copy would share the arrays, and pickle would separate the views from them.
+    # By default, a copy would share the arrays, and pickling would make each view an array apart.
     def __reduce__(self):
         arguments = self.layer_sizes[1:-1], self.parameters.dtype
         return MultilayerPerceptron, arguments, self.parameters

@@ -26,7 +26,10 @@ class Setting:
     highest: float
 
     def check(self, value):
-        """Return the value as a plain bool, int, float or tuple; ValueError if not allowed."""
+        """Return the value as a plain bool, int, float or tuple; ValueError if not allowed.
+
+        A number may stand for a tuple of one.
+        """
         if isinstance(value, np.generic):
             value = value.item()
         if self.kind is tuple:
