@@ -4,7 +4,11 @@ import pytest
 import plots
 from model import HISTORY
 
-pytestmark = pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")
+IGNORED = (
+    "ignore::DeprecationWarning",
+    "ignore:overflow",
+)  # old versions of matplotlib divide by 1e-45
+pytestmark = pytest.mark.filterwarnings("error", *IGNORED)
 
 
 @pytest.mark.parametrize("quantity", ["accuracy", "loss"])
