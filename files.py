@@ -40,10 +40,7 @@ def atomic_write(path, previous=None):
             file.flush()
             os.fsync(file.fileno())
         if previous and path.exists():
-            try:
-                os.link(path, replaced)  # atomic: no other process can write in between
-            except OSError:  # some file systems have no links
-                shutil.copyfile(path, replaced)
+            shutil.copyfile(path, replaced)
             os.replace(replaced, previous)
         os.replace(temporary, path)
     except OSError as error:

@@ -7,16 +7,12 @@ import sys
 from files import UserError, signals_to
 
 
-class WorkerKilledError(UserError):
-    """A worker process on this machine was killed."""
-
-
 def on_all_cores(function, tasks, return_as="generator_unordered"):
     """Call a function with each of several tuples of arguments, in parallel; yield the results.
 
     As many calls run at a time as there are cores, or workers if `joblib.parallel_config` has set
-    up a cluster. return_as: see joblib.Parallel. Raises WorkerKilledError if a worker process is
-    killed; joblib can't tell by which task. A cluster starts another one and repeats its tasks.
+    up a cluster. return_as: see joblib.Parallel. Raises UserError if a worker process is killed;
+    joblib can't tell by which task. A cluster starts another one and repeats its tasks.
     """
     import joblib  # slow to import
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -29,7 +25,7 @@ def on_all_cores(function, tasks, return_as="generator_unordered"):
     try:
         yield from results
     except TerminatedWorkerError as error:
-        raise WorkerKilledError("a worker process was killed, often for lack of memory") from error
+        raise UserError("a worker process was killed, often for lack of memory") from error
 
 
 def progress_bar(unit, done, total, show):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from files import UserError
-from parallel import WorkerKilledError, on_all_cores, print_above, progress_bar
+from parallel import on_all_cores, print_above, progress_bar
 from train import held_out_name, train, untrained
 
 
@@ -35,7 +35,7 @@ def seed_study(settings, training, held_out, number_of_seeds):
                 yield first
                 line = f"seed {seed}: {held_out_name(settings)} accuracy {accuracies[seed]:.2%}"
                 print_above(bar, line)
-    except WorkerKilledError as error:  # joblib can't tell which one was killed
+    except UserError as error:  # joblib can't tell which one was killed
         for seed in {*seeds} - {*accuracies, *failures}:
             failures[seed] = str(error)
     finally:

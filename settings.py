@@ -26,10 +26,7 @@ class Setting:
     highest: float
 
     def check(self, value):
-        """Return the value as a plain bool, int, float or tuple; ValueError if not allowed.
-
-        A number may stand for a tuple of one.
-        """
+        """The value as a plain bool, int, float or tuple, of a number, too; ValueError if wrong."""
         if isinstance(value, np.generic):
             value = value.item()
         if self.kind is tuple:

@@ -3,7 +3,6 @@
 import copy
 import itertools
 import math
-import shutil
 import time
 
 import numpy as np
@@ -86,7 +85,10 @@ def train(model, training, held_out, show_progress=True):
     network, history, settings = model.network, model.history, model.settings
     X, X_held_out = model.inputs(training[0]), model.inputs(held_out[0])
     epochs = range(model.epochs, settings.number_of_epochs)
-    X_epochs = epoch_inputs(X, settings, epochs)
+    X_epochs = itertools.repeat(X)
+    if settings.augment:
+        generators = (random_generator(settings, AUGMENTATION, epoch) for epoch in epochs)
+        X_epochs = distorted_epochs(X, generators)
     descent = gradient_descent(network, X_epochs, training[1], settings, epochs)
     start = time.perf_counter()
     # With one BLAS thread, the result doesn't depend on the number of cores (docs/speed.md).
@@ -111,13 +113,6 @@ def train(model, training, held_out, show_progress=True):
                 show_epoch(bar, epoch, measures, settings, seconds)
 
 
-def epoch_inputs(X, settings, epochs):
-    """The network inputs (n, 784) of each epoch: X itself or, with `augment`, distorted copies."""
-    if not settings.augment:
-        return itertools.repeat(X)
-    return distorted_epochs(X, (random_generator(settings, AUGMENTATION, e) for e in epochs))
-
-
 def random_generator(settings, purpose, epoch=0):
     """A numpy.random.Generator of its own for each purpose and epoch, derived from the seed.
 
@@ -130,14 +125,13 @@ def show_epoch(bar, epoch, measures, settings, seconds):
     """Show the measures of an epoch in the bar or, without one, on a line; seconds: per epoch."""
     loss, accuracy, held_out_loss, held_out_accuracy = measures
     text = f"{held_out_name(settings)} accuracy {held_out_accuracy:.2%}"
-    details = f", loss {held_out_loss:.4f}; training accuracy {accuracy:.2%}, loss {loss:.4f}"
     if bar:
-        has_room = shutil.get_terminal_size().columns >= 150
-        bar.set_description_str(f", {text}{details * has_room}", refresh=False)
+        bar.set_description_str(f", {text}", refresh=False)
         bar.update()
     else:
-        text = f"epoch {epoch}/{settings.number_of_epochs}: {text}{details}"
-        print(f"{text}; {seconds:.2f} s per epoch", flush=True)
+        text = f"epoch {epoch}/{settings.number_of_epochs}: {text}, loss {held_out_loss:.4f}"
+        text += f"; training accuracy {accuracy:.2%}, loss {loss:.4f}; {seconds:.2f} s per epoch"
+        print(text, flush=True)
 
 
 def held_out_name(settings):

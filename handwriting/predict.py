@@ -15,7 +15,7 @@ from data_preprocessing import SIDE
 from files import UserError, atomic_write, check_writable, printable
 from handwriting.page import recognise_page
 from handwriting.picture import FORMATS, HEIC, resize
-from parallel import WorkerKilledError, on_all_cores, print_above, progress_bar
+from parallel import on_all_cores, print_above, progress_bar
 
 FEW = 4  # pictures that are read sooner than other processes start
 BATCH = 100  # pictures whose results may wait in the memory for those before them
@@ -72,7 +72,7 @@ def read_in_parallel(tasks):
     """Yield the results of `read` for tuples of its arguments, in their order, as they are known.
 
     If a worker process is killed, the first task without a result is tried by itself; if that one
-    is killed, too, its result is the WorkerKilledError.
+    is killed, too, its result is the error.
     """
     start = 0
     while start < len(tasks):
@@ -80,10 +80,10 @@ def read_in_parallel(tasks):
             for result in on_all_cores(read, tasks[start : start + BATCH], return_as="generator"):
                 yield result
                 start += 1
-        except WorkerKilledError:
+        except UserError:
             try:
                 yield from on_all_cores(read, [tasks[start]])
-            except WorkerKilledError as error:
+            except UserError as error:
                 yield error
             start += 1
 
