@@ -29,7 +29,6 @@ from handwriting.page import recognise_page
 from handwriting.picture import as_jpeg
 from utils import relu_derivative, softmax
 
-PORTS = (*range(8000, 8010), 0)  # the first that is free is taken; 0: any
 MOST_BYTES = 40_000_000  # of a picture file
 
 
@@ -39,17 +38,17 @@ def serve(model, settings, address):
     model: a Model. settings: those for recognising handwriting. Raises UserError if the program
     can't listen at the address.
     """
-    for port in PORTS:
+    for port in (*range(8000, 8010), 0):  # the first that is free; 0: any
         with contextlib.suppress(OSError):
             sockets = bind_sockets(port, address)
             break
     else:
         raise UserError(f"--address {address}: it must be an address of this machine")
     port, token = sockets[0].getsockname()[1], secrets.token_hex(6)
-    path = rf"(?:(.*/{token})/?(read|show|draw|why|)|.*)"  # a proxy may add a prefix
+    routes = [(rf"(?:.*/({token})/?(read|show|draw|why|)|.*)", Handler)]  # a proxy adds a prefix
     options = {"model": model, "recognition": settings, "log_function": lambda handler: None}
     options |= {"photographs": asyncio.Lock(), "drawings": asyncio.Lock()}
-    server = HTTPServer(Application([(path, Handler)], **options), max_body_size=2**60)
+    server = HTTPServer(Application(routes, **options), max_body_size=2**60)
     loop = asyncio.new_event_loop()
     loop.set_default_executor(ThreadPoolExecutor(2))  # every thread keeps memory of its own
     loop.call_soon(server.add_sockets, sockets)
@@ -86,38 +85,37 @@ class Handler(RequestHandler):
             self.body += chunk  # the rest is received and dropped: else no answer would arrive
 
     async def answer(self, has_token, name):
-        if not has_token:
-            status, reason = 403, "the address must be as the program printed it"
-        elif self.request.method in ("GET", "HEAD"):
-            return self.finish((PROJECT / "handwriting" / "draw.html").read_bytes())
-        elif len(self.body) > MOST_BYTES:
-            status, reason = 413, f"more than {MOST_BYTES / 1e6:g} MB; make the picture smaller"
-        else:
-            is_drawing, work = name in ("draw", "why"), explain if name == "why" else read
-            arguments = self.body, name, self.settings["model"], self.settings["recognition"]
-            try:
-                async with self.settings["drawings" if is_drawing else "photographs"]:
-                    return self.finish(await asyncio.to_thread(work, *arguments))
-            except (UserError, MemoryError) as error:
-                status, reason = 400, printable(error) or "not enough memory"
-        self.set_status(status)
+        model, settings = self.settings["model"], self.settings["recognition"]
+        work = (explain, model) if name == "why" else (read, model, settings, name)
+        try:
+            if not has_token:
+                self.send_error(403, text="the address must be as the program printed it")
+            elif self.request.method in ("GET", "HEAD"):
+                self.finish((PROJECT / "handwriting" / "draw.html").read_bytes())
+            elif len(self.body) > MOST_BYTES:
+                self.send_error(413, text=f"more than {MOST_BYTES / 1e6:g} MB; make it smaller")
+            else:
+                async with self.settings["drawings" if name in ("why", "draw") else "photographs"]:
+                    self.finish(await asyncio.to_thread(*work, self.body))
+        except (UserError, MemoryError) as error:
+            self.send_error(400, text=printable(error) or "not enough memory")
+
+    def write_error(self, status, text="this request can't be answered", **details):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish(f"error: {reason}\n")
+        self.finish(f"error: {text}\n")
 
     get = head = post = put = patch = delete = options = answer
 
 
-def read(body, name, model, settings):
+def read(model, settings, name, body):
     """The digits in a picture file, as a dictionary; boxes are shares of its height and width."""
     page = recognise_page(io.BytesIO(body), model.predict_proba, settings)
     size = np.repeat(page.picture.shape, 2)
     answer = {"text": page.text, "digits": [], "left_out": (page.left_out / size).tolist()}
-    for n, text in enumerate(page.texts):
-        digit = {"text": text, "doubt": text.endswith("?"), "box": (page.boxes[n] / size).tolist()}
-        digit["probabilities"] = page.probabilities[n].tolist()
-        if name in ("show", "draw"):
-            digit["image"] = page.images[n].ravel().tolist()
-        answer["digits"].append(digit)
+    for text, *arrays in zip(page.texts, page.boxes / size, page.probabilities, page.images):
+        box, probabilities, image = (array.ravel().tolist() for array in arrays)
+        digit = {"text": text, "doubt": "?" in text, "box": box, "probabilities": probabilities}
+        answer["digits"].append(digit | {"image": image} if name in ("show", "draw") else digit)
     if name == "draw" and not page.texts and page.picture.min() < 0.5:
         answer["image"] = normalise(1 - page.picture).ravel().tolist()  # of no digit
     if name == "show":
@@ -126,16 +124,16 @@ def read(body, name, model, settings):
     return answer
 
 
-def explain(body, name, model, settings):
-    """What the network makes of an image, 784 bytes, and which neurons speak for it and against."""
+def explain(model, body):
+    """What the network makes of an image, 784 bytes, and which neurons contribute to the answer."""
     if len(body) != INPUTS:
         raise UserError(f"an image has {INPUTS} bytes")
     network, image = model.network, np.frombuffer(body, np.uint8).reshape(1, SIDE, SIDE)
     *layers, logits = network.forward(model.inputs(image))
     probabilities = softmax(logits)[0]
-    speech = layers[-1][0] * network.weights[-1][:, probabilities.argmax()]
-    order = speech.argsort()
-    neurons = [j for j in order[:-5:-1] if speech[j] > 0] + [j for j in order[:1] if speech[j] < 0]
+    contributions = layers[-1][0] * network.weights[-1][:, probabilities.argmax()]
+    order = contributions.argsort()
+    neurons = [j for j in (*order[:0:-1][:4], order[0]) if contributions[j] != 0]
     # the weight of each pixel for them, along all paths through active neurons
     W = network.weights[-2][:, neurons]
     for W_before, H in zip(network.weights[-3::-1], layers[-2:0:-1]):
@@ -143,7 +141,7 @@ def explain(body, name, model, settings):
     return {
         "layers": [shades(layer[0]) for layer in layers],
         "probabilities": probabilities.tolist(),
-        "neurons": [(int(j), float(speech[j]), shades(w)) for j, w in zip(neurons, W.T)],
+        "neurons": [(int(j), float(contributions[j]), shades(w)) for j, w in zip(neurons, W.T)],
     }
 
 

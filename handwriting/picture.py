@@ -2,9 +2,7 @@
 
 import contextlib
 import io
-import mimetypes
 import warnings
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
@@ -16,6 +14,7 @@ NOISE = 8  # of 255, about the largest difference between pixels of blank paper 
 SMALLEST_SIZE = 64  # a picture is enlarged until its longer side has this many pixels
 FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"]
 HEIC = {".heic", ".heif"}  # what iPhones save
+HEIC_KINDS = (b"hei", b"hev", b"mif", b"msf")
 with contextlib.suppress(ImportError):
     import pillow_heif
 
@@ -56,13 +55,17 @@ def load_picture(path, size):
 
 
 def advice(path):
-    """What to do about a file of no known format."""
-    suffix = Path(str(path)).suffix.lower()
-    if suffix in HEIC and "HEIF" not in FORMATS:
+    """What to do about a file, a path or a file object, of no known format, by its first bytes."""
+    with contextlib.nullcontext(path) if hasattr(path, "read") else open(path, "rb") as file:
+        file.seek(0)
+        start = file.read(12)
+    kind = start[8:11] if start[4:8] == b"ftyp" else None  # as HEIC, MP4 and QuickTime begin
+    if kind in HEIC_KINDS and "HEIF" not in FORMATS:
         return "HEIC needs another package: pip install pillow-heif"
-    if suffix == ".pdf":
+    if start[:4] == b"%PDF":
         return "a PDF; save its page as a PNG or JPEG"
-    if str(mimetypes.guess_type(f"x{suffix}")[0]).startswith("video/"):
+    is_video = kind not in (None, *HEIC_KINDS, b"avi", b"crx")  # AVIF, a Canon camera's pictures
+    if is_video or start[:4] == b"\x1aE\xdf\xa3" or start[8:] == b"AVI ":  # Matroska
         return "a video; take a photo, or save a frame as a PNG or JPEG"
     return f"not a picture in a format known here: {', '.join(FORMATS)}"
 

@@ -4,7 +4,6 @@ import csv
 import io
 import os
 import sys
-from dataclasses import replace
 from glob import escape, glob
 from pathlib import Path
 
@@ -58,14 +57,20 @@ def predict(paths, recognise, thresholds, folder):
 
 
 def read(path, recognise, thresholds):
-    """The Page of a file, reduced, and its boxes (n, 4) in pixels of the file, or a UserError."""
+    """The Page of a file, and the boxes (n, 4) of its digits in pixels of the file, or a UserError.
+
+    The page's picture is as small as it is shown: those of many photographs fill the memory.
+    """
     try:
         page = recognise_page(path, recognise, thresholds)
         with Image.open(path, formats=FORMATS) as image:
             scale = max(image.size) / max(page.picture.shape)
     except (UserError, MemoryError) as error:
         return UserError("not enough memory" if isinstance(error, MemoryError) else error)
-    return reduced(page), np.rint(scale * page.boxes).astype(int)
+    boxes, factor = np.rint(scale * page.boxes).astype(int), max(1, max(page.picture.shape) / 600)
+    page.picture = resize(page.picture, [max(1, round(n / factor)) for n in page.picture.shape])
+    page.boxes, page.left_out = page.boxes / factor, page.left_out / factor
+    return page, boxes
 
 
 def read_in_parallel(tasks):
@@ -99,17 +104,17 @@ class Record:
 
     def add(self, name, page, boxes):
         """Add the answer to a picture: a Page, and the boxes (n, 4) of its digits in the file."""
-        digits = sum(len(page.texts) for _, page in [*self.answers, (name, page)])
-        if len(self.answers) == AT_ONCE or digits > MOST_DIGITS:
-            self.save()
-        if page.texts:
-            self.number += 1
-            self.answers.append((name, page))
-        name = "'" + name if name[:1] in ("=", "+", "-", "@") else name  # it is no formula
+        file = "'" + name if name[:1] in ("=", "+", "-", "@") else name  # it is no formula
         _, first, rows = np.unique(page.rows, return_index=True, return_inverse=True)
         places = np.stack([rows, np.arange(len(rows)) - first[rows]], axis=1) + 1
         for place, text, p, box in zip(places, page.texts, page.probabilities, boxes):
-            self.write([name, *place, int(text[0]), round(float(p.max()), 4), text[1:], *box])
+            self.write([file, *place, int(text[0]), round(float(p.max()), 4), text[1:], *box])
+        if page.texts:
+            self.number += 1
+            self.answers.append((name, page))
+        digits = sum(len(page.texts) for _, page in self.answers)
+        if len(self.answers) == AT_ONCE or digits >= MOST_DIGITS:
+            self.save()
 
     def save(self):
         """Save a picture of the answers that none shows yet, if there are any, and the table."""
@@ -136,28 +141,18 @@ def expand(paths):
     return files
 
 
-def reduced(page):
-    """A Page whose picture is as small as it is shown: those of many photos fill the memory."""
-    factor = max(1, max(page.picture.shape) / 600)
-    picture = resize(page.picture, [max(1, round(side / factor)) for side in page.picture.shape])
-    boxes, left_out = page.boxes / factor, page.left_out / factor
-    return replace(page, picture=picture, boxes=boxes, left_out=left_out)
-
-
 def plot_recognised(answers):
     """Figure of pictures and the digits in them. answers: a list of name and Page.
 
     Digits with a ? are orange, with the second most probable below. What is left out is grey.
     """
-    from matplotlib.figure import Figure  # slow to import
-
     import plots
 
     inch, margin, left, tile, right, bottom = 40, 8, 210, SIDE + plots.GAP, 0, 0  # digits' pixels
-    axes = Figure().add_axes((0, 0, 1, 1))
+    axes = plots.Figure().add_axes((0, 0, 1, 1))
     for name, page in answers:
         title = f"{Path(name).name}: {page.text}"
-        title = title if len(title) <= 50 else title[:49] + "…"
+        title = title[:49] + "…" * (len(title) > 49)
         axes.text(margin, bottom + 16, title, fontsize="large", parse_math=False)
         top = bottom + 24
         scale = min(190 / page.picture.shape[1], 240 / page.picture.shape[0])
@@ -172,11 +167,11 @@ def plot_recognised(answers):
             box = scale * box + [top, top, margin, margin]
             plots.add_frame(axes, *box, color=colour, linewidth=1.5)
             axes.text(box[2], box[0], text, color=colour, va="bottom", weight="bold", bbox=style)
-        most_probable = page.probabilities.argsort(axis=1)[:, -2:]
-        texts = [
-            f"{text}  {p[first]:.2f}" + f"\nor {second}  {p[second]:.2f}" * text.endswith("?")
-            for text, p, (second, first) in zip(page.texts, page.probabilities, most_probable)
-        ]
+        texts = []
+        for text, p in zip(page.texts, page.probabilities):
+            second, first = p.argsort()[-2:]
+            doubt = f"\nor {second}  {p[second]:.2f}" if text.endswith("?") else ""
+            texts.append(f"{text}  {p[first]:.2f}{doubt}")
         rows = max(round(height / tile), -(-len(texts) // max(10, round(len(texts) ** 0.5))))
         columns = -(-len(texts) // rows)
         for row in range(rows):  # by themselves, since a large image takes a lot of memory

@@ -68,7 +68,7 @@ def expect(tab, text):
 
 def ink(tab):
     """The number of strokes, and the number of inked pixels."""
-    pixels = "pencil.getImageData(0, 0, paper.width, paper.height).data"
+    pixels = "paper.getContext(`2d`).getImageData(0, 0, paper.width, paper.height).data"
     return tab.evaluate(f"[state.strokes.length, {pixels}.filter((value) => value < 128).length]")
 
 
@@ -109,8 +109,10 @@ class Proxy(BaseHTTPRequestHandler):
 
 
 # drops or pastes a file
-TRANSFER = """([base64, kind, Kind, name]) => {
+TRANSFER = """([base64, kind]) => {
   const data = new DataTransfer(), bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt());
   data.items.add(new File([bytes], "photo.jpg"));
-  document.body.dispatchEvent(new window[Kind](kind, {bubbles: true, [name]: data}));
+  const names = { drop: [DragEvent, "dataTransfer"], paste: [ClipboardEvent, "clipboardData"] };
+  const [Kind, name] = names[kind];
+  document.body.dispatchEvent(new Kind(kind, {bubbles: true, [name]: data}));
 }"""

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,9 +70,11 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(clear, capsys, tmp_p
         "corrupt.png": (good.read_bytes()[:60] + b"\0" * 500, ""),
         "bomb.ppm": (b"P6 60000 60000 255\n", "more than 89 megapixels"),
         "less-a-bomb.ppm": (b"P6 10000 10000 255\n", "more than 89 megapixels"),
-        "film.MOV": (b"\0\0\0\x14ftypqt  ", "a video; take a photo"),
-        "scan.pdf": (b"%PDF-1.7", "a PDF; save its page as a PNG or JPEG"),
-        "photo.HEIC": (b"\0\0\0\x18ftypheic", "pip install pillow-heif"),
+        "film": (b"\0\0\0\x14ftypqt  ", "a video; take a photo"),
+        "film.png": (b"\x1aE\xdf\xa3", "a video; take a photo"),
+        "scan.png": (b"%PDF-1.7", "a PDF; save its page as a PNG or JPEG"),
+        "photo.jpg": (b"\0\0\0\x18ftypheic", "pip install pillow-heif"),
+        "photo.avif": (b"\0\0\0\x1cftypavif", unknown),
         "missing.png": (None, "No such file or directory"),
         "folder": (None, "a folder without pictures"),
         "huge.png": (good.read_bytes(), "not enough memory"),
@@ -169,29 +172,46 @@ def test_many_pictures_are_shown_on_several(clear, capsys, tmp_path, monkeypatch
     assert sorted(os.listdir(tmp_path / "plots")) == names
 
 
-def test_boxes_and_doubts_are_shown_however_large_the_picture(mnist, monkeypatch):
+def test_boxes_and_doubts_are_shown_however_large_the_picture(
+    mnist, clear, tmp_path, read, monkeypatch
+):
+    path = save(tmp_path / "p.png", page(clear[[4, 7]], scale=12))
+    small, _ = READ(path, read, SimpleNamespace(doubtful_below=0.7, left_out_below=1))  # no 7
+    assert max(small.picture.shape) == 600 and len(small.boxes) == len(small.left_out) == 1
+    for box, start in (small.boxes[0], 0), (small.left_out[0], 300):
+        y, x = np.nonzero(small.picture[:, start : start + 300] < 0.5)
+        ink = [y.min(), y.max(), x.min() + start, x.max() + start]
+        np.testing.assert_allclose(box, ink, atol=8)
     probabilities = np.full((100, 10), 0.01)
     probabilities[:, 7], probabilities[0, 3] = 0.91, 0.4
     boxes = np.array([[10 * i, 10 * i + 8, 5, 9] for i in range(100)])
-    texts = ["7?", *["7"] * 99]
     answer = Page(
-        np.ones((1000, 2000), np.float32), boxes, mnist[0][:100], probabilities, texts, "7?77",
-        left_out=boxes[:3] + 100, rows=np.zeros(100, int),
+        np.ones((1000, 2000), np.float32), boxes, mnist[0][:100], probabilities,
+        ["7?", *["7"] * 99], "7?77", left_out=boxes[:3] + 100, rows=np.zeros(100, int),
     )  # fmt: skip
-    small = module.reduced(answer)
-    assert small.picture.shape == (300, 600) and boxes.max() == 998 and small.boxes.max() == 299.4
-    figure = module.plot_recognised([("$page.png", answer), ("$page.png", small)])
-    axes = figure.axes[0]
+    axes = module.plot_recognised([("$page.png", answer), ("a/2.png", answer)]).axes[0]
     shown = [text.get_text() for text in axes.texts]
-    assert shown.count("$page.png: 7?77") == shown.count("7?  0.91\nor 3  0.40") == 2
-    assert shown.count("7  0.91") == 2 * 99
+    assert {"$page.png: 7?77", "2.png: 7?77"} < {*shown}
+    assert shown.count("7?  0.91\nor 3  0.40") == 2
+    assert shown.count("7  0.91") == shown.count("7") == 2 * 99
     colours = [to_hex(frame.get_edgecolor()) for frame in axes.patches]
     assert colours.count(plots.ORANGE) == 4 and colours.count(plots.GREY) == 6
-    assert shown.count("7") == 2 * 99
+    x, right, _, y = axes.images[0].get_extent()
+    scale = (right - x) / 2000
+    frames = zip(axes.patches, axes.texts[1:], [*answer.left_out, *boxes])
+    for frame, label, box in frames:
+        top, bottom, left, right = scale * box + [y, y, x, x]
+        np.testing.assert_allclose(frame.get_bbox().extents, [left, top, right, bottom])
+        np.testing.assert_allclose(label.get_position(), [left, top])
+    assert shown[1 + 103] == "7?  0.91\nor 3  0.40"  # below the first of the images
+    np.testing.assert_array_equal(axes.images[1].get_array()[:28, :28], answer.images[0])
+    record = module.Record(tmp_path)
+    record.add("p", answer, boxes)
+    assert record.table.getvalue().splitlines()[1] == '"p",1,1,7,0.91,"?",0,8,5,9'
     monkeypatch.setattr(module, "MOST_LABELS", 99)
-    axes = module.plot_recognised([("p", small)]).axes[0]
+    axes = module.plot_recognised([("p", answer)]).axes[0]
     assert "7" not in [text.get_text() for text in axes.texts]
-    most = module.plot_recognised([("p", small)] * (module.MOST_DIGITS // 100))
+    most = module.plot_recognised([("p", answer)] * (module.MOST_DIGITS // 100))
     assert most.get_size_inches().max() * 100 < 2**16  # matplotlib can save it
 
 
