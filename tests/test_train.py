@@ -192,16 +192,13 @@ def test_any_settings_end_in_finite_numbers_or_in_the_error(mnist, tmp_path, exa
     check()
 
 
-@pytest.mark.parametrize("columns", [80, 200])
-def test_a_narrow_terminal_shows_the_most_important_and_a_bar(monkeypatch, settings, columns):
-    monkeypatch.setenv("COLUMNS", str(columns))
+def test_a_narrow_terminal_shows_the_most_important_and_a_bar(monkeypatch, settings):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     settings.number_of_epochs = 1000
     with progress_bar("epoch", 0, 1000, show=True) as bar:
-        bar.dynamic_ncols, bar.ncols, bar.n = None, columns, 999
+        bar.dynamic_ncols, bar.ncols, bar.n = None, 80, 999
         show_epoch(bar, 1000, (0.1234, 0.9876, 0.1234, 0.9876), settings, 1.0)
         text = tqdm.format_meter(**bar.format_dict)
-    assert len(text) <= columns and text.count("█") >= 15
+    assert len(text) <= 80 and text.count("█") >= 15
     for part in ("epoch 1000/1000", "left", "test accuracy 98.76%"):
         assert part in text
-    assert ("training accuracy" in text) == (columns > 80)
