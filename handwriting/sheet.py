@@ -12,6 +12,7 @@ SMOOTH = 0.015  # steepest change of brightness on a sheet, from one pixel of th
 SMALLEST_SHEET = 0.05  # share of the picture
 NOTCH = 6  # pixels of the sketch: half the width of what is filled at a sheet's edge
 CLEAR_SKEW = 0.4  # of 1: of differences from the surroundings, if ink is surely darker or lighter
+WINDOWS = (3, 10)  # of the picture's longer side: 1 / the window in which paper is seen anywhere
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 
 
@@ -77,8 +78,8 @@ def joined(sheets, sketch):
 def find_inks(picture):
     """How much ink each pixel of a grey picture (height, width) holds: 0 paper, 1 darkest ink.
 
-    Returns a list of float32 of the same shape, about 0 to 1: one, or two where the ink may as well
-    be darker or lighter than the paper.
+    Returns a list of float32 of the same shape, about 0 to 1, which differ in how wide strokes may
+    be and, where it isn't clear, in whether the ink is darker or lighter than the paper.
     """
     factor = max(1, round(max(picture.shape) / 250))  # light and shadow need no more detail
     small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
@@ -90,19 +91,20 @@ def find_inks(picture):
         detail = small - ndimage.uniform_filter(small, 2 * window)
         skews.append((detail**3).sum() / max((abs(detail) ** 3).sum(), np.float32(1e-30)))
     inks = []
-    if min(skews) < CLEAR_SKEW:
-        inks.append(find_ink(picture, small))
-    if max(skews) > -CLEAR_SKEW:
-        inks.append(find_ink(1 - picture, 1 - small))
+    for share in WINDOWS:
+        window = max(3, max(small.shape) // share)
+        if min(skews) < CLEAR_SKEW:
+            inks.append(find_ink(picture, small, window))
+        if max(skews) > -CLEAR_SKEW:
+            inks.append(find_ink(1 - picture, 1 - small, window))
     return inks
 
 
-def find_ink(picture, small):
+def find_ink(picture, small, window):
     """The ink that is darker than the paper around it, so that light and shadow fall away.
 
-    small: the picture, reduced. See `find_inks`.
+    small: the picture, reduced. window: pixels of it, wider than a stroke, narrower than a shadow.
     """
-    window = max(3, max(small.shape) // 3)  # wider than a stroke, narrower than a shadow
     # beyond the border, paper and shadows go on as they are there
     paper = ndimage.grey_closing(np.pad(small, window, "edge"), (window, window))
     paper = paper[window:-window, window:-window]
