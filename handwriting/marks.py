@@ -8,6 +8,7 @@ from scipy import ndimage
 from handwriting.normalise import box_of, normalise
 from handwriting.picture import resize
 
+SURE = 0.9  # probability of a digit that is as small as a speck, at least
 SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 PLAIN, EVEN = 0.85, 2  # share of rows that a plain stroke crosses once; its widths, by the median
@@ -65,9 +66,13 @@ def digit_heights(pieces, doubtful_below):
     return weights @ heights / weights.sum(axis=1)
 
 
-def may_be_digit(piece, height):
-    """Whether a piece is tall enough for a digit, and not a comma or dash."""
-    return piece.height >= height * (LOWEST_ONE if piece.digit == 1 else LOWEST_DIGIT)
+def may_be_digit(piece, height, doubtful_below):
+    """Whether a piece is a digit by its height and shape, and not a comma, dash, speck or cross."""
+    if piece.digit == 1 and stroke_of(piece):
+        return piece.height >= LOWEST_ONE * height
+    if piece.height < LOWEST_DIGIT * height:
+        return piece.probability >= SURE
+    return piece.probability >= doubtful_below or not cross_of(piece)
 
 
 def mark_text(piece, height):

@@ -49,7 +49,7 @@ def recognise_row(pieces, heights, recognise, thresholds):
     for (start, stop), group in groups.items():
         height = max(heights[start:stop])
         ways = []
-        if may_be_digit(group, height):
+        if may_be_digit(group, height, thresholds.doubtful_below):
             ways.append((group.probability, [(group, height, True)]))
         if group.probability < thresholds.doubtful_below and not is_print:
             product, parts = cut(group, height, recognise, thresholds.left_out_below)
