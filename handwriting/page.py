@@ -113,8 +113,14 @@ def surest(found, recognise, doubtful_below):
 def pieces_on(sheet, picture, recognise, thresholds):
     """The pieces of ink on a sheet in a picture (height, width), recognised: a list."""
     part, corner = sheet.cut_out(picture)
-    readings = [pieces_of(ink, corner, recognise, thresholds) for ink in find_inks(part)]
-    return max(readings, key=lambda pieces: sureness(pieces, thresholds.doubtful_below))
+    readings = {}  # by their sureness
+    for ink in find_inks(part):
+        pieces = pieces_of(ink, corner, recognise, thresholds)
+        score = sureness(pieces, thresholds.doubtful_below)
+        readings.setdefault(score, pieces)
+        if score >= len(pieces) / 2:
+            break
+    return readings[max(readings)]
 
 
 def pieces_of(ink, corner, recognise, thresholds):

@@ -78,7 +78,7 @@ def joined(sheets, sketch):
 def find_inks(picture):
     """How much ink each pixel of a grey picture (height, width) holds: 0 paper, 1 darkest ink.
 
-    Returns a list of float32 of the same shape, about 0 to 1, which differ in how wide strokes may
+    Yields arrays of float32 of the same shape, about 0 to 1, which differ in how wide strokes may
     be and, where it isn't clear, in whether the ink is darker or lighter than the paper.
     """
     factor = max(1, round(max(picture.shape) / 250))  # light and shadow need no more detail
@@ -90,14 +90,12 @@ def find_inks(picture):
         window = max(3, max(small.shape) // share)
         detail = small - ndimage.uniform_filter(small, 2 * window)
         skews.append((detail**3).sum() / max((abs(detail) ** 3).sum(), np.float32(1e-30)))
-    inks = []
     for share in WINDOWS:
         window = max(3, max(small.shape) // share)
         if min(skews) < CLEAR_SKEW:
-            inks.append(find_ink(picture, small, window))
+            yield find_ink(picture, small, window)
         if max(skews) > -CLEAR_SKEW:
-            inks.append(find_ink(1 - picture, 1 - small, window))
-    return inks
+            yield find_ink(1 - picture, 1 - small, window)
 
 
 def find_ink(picture, small, window):
