@@ -12,7 +12,9 @@ SMOOTH = 0.015  # steepest change of brightness on a sheet, from one pixel of th
 SMALLEST_SHEET = 0.05  # share of the picture
 NOTCH = 6  # pixels of the sketch: half the width of what is filled at a sheet's edge
 CLEAR_SKEW = 0.4  # of 1: of differences from the surroundings, if ink is surely darker or lighter
-WINDOWS = (3, 10)  # of the picture's longer side: 1 / the window in which paper is seen anywhere
+# of the longer side: wider than strokes, narrower than shadows, or even than glare and folds
+WIDE_WINDOW, NARROW_WINDOW = 1 / 3, 1 / 10
+KEPT = 0.8  # of the darkest ink, what the narrow window keeps unless strokes are as wide
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 
 
@@ -90,19 +92,23 @@ def find_inks(picture):
         window = max(3, max(small.shape) // share)
         detail = small - ndimage.uniform_filter(small, 2 * window)
         skews.append((detail**3).sum() / max((abs(detail) ** 3).sum(), np.float32(1e-30)))
-    for share in WINDOWS:
-        window = max(3, max(small.shape) // share)
-        if min(skews) < CLEAR_SKEW:
-            yield find_ink(picture, small, window)
-        if max(skews) > -CLEAR_SKEW:
-            yield find_ink(1 - picture, 1 - small, window)
+    kinds = [(picture, small)] if min(skews) < CLEAR_SKEW else []
+    if max(skews) > -CLEAR_SKEW:
+        kinds.append((1 - picture, 1 - small))
+    inks = [find_ink(*kind, WIDE_WINDOW) for kind in kinds]
+    yield from inks
+    for kind, ink in zip(kinds, inks):
+        narrow, is_dark = find_ink(*kind, NARROW_WINDOW), ink > ink.max() / 2
+        if narrow[is_dark].sum() > KEPT * ink[is_dark].sum():
+            yield narrow
 
 
-def find_ink(picture, small, window):
+def find_ink(picture, small, share):
     """The ink that is darker than the paper around it, so that light and shadow fall away.
 
-    small: the picture, reduced. window: pixels of it, wider than a stroke, narrower than a shadow.
+    small: the picture, reduced. share: of its longer side, the window in which there is paper.
     """
+    window = max(3, int(share * max(small.shape)))
     # beyond the border, paper and shadows go on as they are there
     paper = ndimage.grey_closing(np.pad(small, window, "edge"), (window, window))
     paper = paper[window:-window, window:-window]
