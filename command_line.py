@@ -22,8 +22,8 @@ def parse_command_line(train_model, arguments=None):
     The options are train_model, resume, predict, draw and model, None if not given, and those in
     DEFAULTS; `settings`, a namespace, holds the settings of config.py for training, if train_model
     is True, overridden on the command line, or those for recognising handwriting. Raises UserError
-    if config.py, as far as it is needed, or train_model is wrong. A wrong option, or one without
-    effect, ends the program with a usage line and exit status 2.
+    if one of these or train_model is wrong. A wrong option, or one without effect, ends the program
+    with a usage line and exit status 2.
     """
     if not isinstance(train_model, bool):
         raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")
@@ -42,10 +42,6 @@ def parse_command_line(train_model, arguments=None):
     ):
         if not has_effect and (unused := [option_name(name) for name in names if name in given]):
             parser.error(f"{', '.join(unused)}: {rule}")
-    if options.model and (options.train_model or options.resume):
-        name = options.model.name
-        if not name.endswith(".npz") or name.endswith(".partial.npz"):
-            parser.error(f"--model {options.model}: its name must end in .npz, not .partial.npz")
     for name, default in DEFAULTS.items():
         setattr(options, name, given.get(name, default))
     if options.train_model:
@@ -68,16 +64,13 @@ def make_parser(train_model, config):
     mode("--resume", type=Path, metavar="FILE", help="resume a training from its .partial.npz file")
     mode("--predict", nargs="+", metavar="FILE", help="recognise the digits in pictures or folders")
     mode("--draw", action="store_true", help="serve a page to draw and to drop photographs on")
-    text = "where --draw listens (default: 127.0.0.1, this machine; 0.0.0.0: the network, too)"
-    option("--address", help=text)
+    option("--address", help="where --draw listens (default: 127.0.0.1, for this machine alone)")
     text = f"train N networks that differ only in their seed: {SEEDS.rule} (default: 1)"
     option("--seeds", type=SEEDS.parse, metavar="N", help=text)
-    text = "file of the network (default: trained_model.npz; handwriting/model.npz to recognise "
-    text += "handwriting; with --resume m.partial.npz, m.npz)"
+    text = "network file (default: trained_model.npz, to read pictures handwriting/model.npz)"
     option("--model", type=Path, metavar="FILE", help=text)
     option("--plots-dir", type=Path, metavar="DIR", help="folder for pictures (default: plots)")
-    text = "open the pictures in windows at the end, if there is a display (default: True)"
-    option("--show-plots", action=switch, help=text)
+    option("--show-plots", action=switch, help="open the pictures in the end (default: True)")
 
     training = parser.add_argument_group("training settings, with their defaults in config.py")
     meanings = load_meanings()

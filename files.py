@@ -53,12 +53,9 @@ def atomic_write(path, previous=None):
 
 def check_writable(path):
     """Create the folder of `path`; raise UserError if no file can be written there."""
-
-    class NothingToWrite(Exception):
-        pass
-
-    with contextlib.suppress(NothingToWrite), atomic_write(path):
-        raise NothingToWrite  # makes atomic_write remove its temporary file and keep the old one
+    writing = atomic_write.__wrapped__(path)
+    next(writing)
+    writing.close()  # before anything is replaced
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ def add_tiles(axes, images, texts, colours, columns, left=0, top=0):
     for place, (text, colour) in enumerate(zip(texts, colours)):
         row, column = divmod(place, columns)
         x, y = left + column * (SIDE + GAP), top + row * (SIDE + GAP)
-        add_frame(axes, y, y + SIDE, x, x + SIDE, color=colour)
+        axes.add_patch(Rectangle((x, y), SIDE, SIDE, fill=False, color=colour))
         axes.text(x + SIDE / 2, y + SIDE + 1.5, text, color=colour, ha="center", va="top")
 
 
@@ -110,12 +110,6 @@ def plot_weights(W):
     return figure
 
 
-def add_frame(axes, top, bottom, left, right, **style):
-    """Draw a rectangle in axes."""
-    corner = (left, top)
-    axes.add_patch(Rectangle(corner, right - left, bottom - top, fill=False, **style))
-
-
 def mosaic(images, columns, gap):
     """Tile images (n, height, width) into one picture, each followed by `gap` pixels of 0."""
     n, height, width = images.shape
@@ -127,10 +121,7 @@ def mosaic(images, columns, gap):
 
 
 def save_figures(figures, folder):
-    """Save figures, a dictionary by file name, as PNG files in a folder; return their paths.
-
-    Raises UserError if it fails.
-    """
+    """Save figures, by file name, in a folder as PNG; return their paths, or raise UserError."""
     for name, figure in figures.items():
         with atomic_write(folder / name) as file:
             figure.savefig(file, format="png", dpi=DPI, pil_kwargs={"compress_level": 3})
@@ -138,10 +129,7 @@ def save_figures(figures, folder):
 
 
 def show_pictures(paths):
-    """Show picture files in windows until the user closes them, or in a notebook there.
-
-    Without a display, nothing happens.
-    """
+    """Show picture files in the notebook or, if there is a display, in windows until closed."""
     import matplotlib.pyplot as plt  # only here: a toolkit that is not complete ends the program
 
     # a program that is started from a notebook inherits its backend
@@ -154,6 +142,4 @@ def show_pictures(paths):
         axes = window.add_axes((0, 0, 1, 1))
         axes.imshow(picture)
         axes.axis("off")
-    if plt.gcf().canvas.required_interactive_framework:
-        print("Close the windows to end the program.", flush=True)
     plt.show()

@@ -5,7 +5,6 @@ import ast
 import re
 import runpy
 import textwrap
-import traceback
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -78,17 +77,8 @@ SEEDS = Setting(int, 1, 1000)  # networks of a study
 
 
 def load_config(path=CONFIG):
-    """The settings in config.py, unchecked, in a dictionary; other names in it are ignored.
-
-    Raises UserError, which shows the line, if config.py can't be run.
-    """
-    try:
-        values = runpy.run_path(path)  # anew each time, for notebooks
-    except SyntaxError as error:
-        raise UserError(f"config.py, line {error.lineno}: {error.msg}") from error
-    except Exception as error:  # whatever can be typed into a Python file
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno
-        raise UserError(f"config.py, line {line}: {error}") from error
+    """The settings in config.py, unchecked, in a dictionary; other names in it are ignored."""
+    values = runpy.run_path(path)  # anew each time, for notebooks
     return {name: values[name] for name in TRAINING | RECOGNITION if name in values}
 
 

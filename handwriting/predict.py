@@ -165,7 +165,8 @@ def plot_recognised(answers):
         style = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
         for box, text, colour in [*left_out, *zip(page.boxes, labels, colours)]:
             box = scale * box + [top, top, margin, margin]
-            plots.add_frame(axes, *box, color=colour, linewidth=1.5)
+            frame = box[[2, 0]], box[3] - box[2], box[1] - box[0]
+            axes.add_patch(plots.Rectangle(*frame, fill=False, color=colour, linewidth=1.5))
             axes.text(box[2], box[0], text, color=colour, va="bottom", weight="bold", bbox=style)
         texts = []
         for text, p in zip(page.texts, page.probabilities):

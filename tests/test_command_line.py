@@ -106,16 +106,6 @@ def test_training_options_are_refused_without_training(capsys, mode):
         assert refuse(capsys, *mode, *arguments) == rule
 
 
-@pytest.mark.parametrize("mode", [["--train-model"], ["--resume", "m.partial.npz"]])
-@pytest.mark.parametrize("model", ["lr0.1", "model.NPZ", "m.partial.npz", "folder"])
-def test_a_trained_model_must_be_named_npz(capsys, mode, model):
-    error = refuse(capsys, *mode, "--model", model)
-    assert error.startswith(f"--model {model}: its name must end in .npz")
-    assert parse_command_line(False, ["--model", model]).model == Path(model)  # to load it
-    options = parse_command_line(False, [*mode, "--model", "lr0.1.npz"])
-    assert options.model == Path("lr0.1.npz")
-
-
 def test_help_shows_every_setting_with_meaning_and_default(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")
     with pytest.raises(SystemExit, match=r"^0$"):

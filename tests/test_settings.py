@@ -46,8 +46,6 @@ def test_a_harmless_edit_of_config_changes_nothing(load_edited, old, new):
 LAYERS = "it must be 1 to 16 whole numbers from 1 to 4096, such as 500,150"
 WRONG_EDITS = [
     (CONFIG, "", ": alpha is missing: it must be a number from 1e-08 to "),
-    ("alpha = 0.15", "alpha = 1 +", ", line 4: invalid syntax"),
-    ("decay = True", "decay = true", ", line 9: name 'true' is not defined"),
     ("(128,)", "'128'", f": hidden_layers = '128': {LAYERS}"),
     ("(128,)", "(128,) * 10**5", LAYERS),
     ("alpha = 0.15", "alpha = float('nan')", ": alpha = nan: it must be a number"),
@@ -66,11 +64,6 @@ def test_a_wrong_edit_of_config_ends_in_one_line(load_edited, old, new, text):
     message = str(error.value)
     assert message.startswith("config.py") and text in message
     assert message.isprintable() and len(message) < 300
-
-
-def test_a_config_in_another_encoding_ends_in_one_line(load_edited):
-    with pytest.raises(UserError, match=r"^config\.py, line "):
-        load_edited("", "", "utf-16")
 
 
 SETTINGS = TRAINING | RECOGNITION
