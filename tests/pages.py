@@ -1,15 +1,15 @@
 """Pages for the tests: digits of MNIST's training images in a row, and what is read on them.
 
-The test images are left to benchmarks/reading.py.
+The test images are left to benchmarks/reading/.
 """
 
 import io
 
 import numpy as np
 
-from benchmarks import spoil
-from benchmarks.spoil import as_image
-from benchmarks.writer import enlarged
+from benchmarks.reading import spoil
+from benchmarks.reading.ink import enlarged
+from benchmarks.reading.spoil import as_image
 from handwriting.page import recognise_page
 from main import main
 from settings import RECOGNITION, check_settings, load_config

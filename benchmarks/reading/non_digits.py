@@ -1,0 +1,62 @@
+"""What is no digit, for pages.py: symbols, drawings, scribbles and printed words, as ink.
+
+No typeface, symbol or shape is one of handwriting/beyond_mnist.py, so the network was trained on
+none of them.
+"""
+
+import numpy as np
+
+from benchmarks.reading.ink import ANGLES, CIRCLE, drawn, printed, stacked, strokes
+
+FACES = [f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")]
+FACES += [f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")]
+SYMBOLS = list("ΓΔΠΣΦΨαγλμπφψωДЖИЙФЦШЩЮЯ¥€£©®±‡ÆŒþ")  # all of them unlike digits
+WORDS = """account address amount answer bank birth black city class colour country customer date
+    delivery desk door email family garden home hour invoice kitchen letter meter minute month name
+    number office order page paper phone postcode price quantity reading room school signature
+    street summer table telephone ticket total water week white winter year"""
+DRAWINGS = {
+    "house": strokes("0,100 0,40 50,0 100,40 100,100 0,100 / 40,100 40,60 60,60 60,100"),
+    "sun": [0.5 * CIRCLE + 0.25, *np.stack([CIRCLE[::5], 0.65 * CIRCLE[::5] + 0.175], axis=1)],
+    "face": [CIRCLE, 0.1 * CIRCLE + 0.3, 0.1 * CIRCLE + (0.6, 0.3), *strokes("30,70 50,80 70,70")],
+    "arrow": strokes("0,50 100,50 / 60,20 100,50 60,80"),
+    "boat": strokes("0,70 20,100 80,100 100,70 0,70 / 50,70 50,0 85,55 50,55"),
+    "spiral": [0.5 + (CIRCLE - 0.5) * ANGLES[:, None] / 6],
+    "tree": strokes("50,100 50,0 / 10,40 50,70 90,40 / 20,10 50,40 80,10"),
+    "ladder": strokes("20,0 20,100 / 80,0 80,100 / 20,30 80,30 / 20,70 80,70"),
+    "fish": [0.6 * CIRCLE * (1, 0.7) + (0, 0.3), *strokes("60,50 100,20 100,80 60,50")],
+}
+
+
+def symbol(random):
+    """A symbol of a typeface, a little thickened."""
+    size, thickening = map(int, random.integers((50, 0), (100, 3)))
+    return printed(random.choice(SYMBOLS), random.choice(FACES), size, thickening)
+
+
+def drawing(random):
+    """A drawing of something, wide or narrow and a little turned."""
+    angle, scale = random.uniform(-0.15, 0.15), random.uniform(70, 110, 2)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    lines = DRAWINGS[random.choice(list(DRAWINGS))]
+    lines = [80 + (points - 0.5) * scale @ turn for points in lines]
+    return drawn(lines, random.uniform(4, 11), 160)
+
+
+def scribble(random):
+    """A smooth curve: the sum of five vibrations of random phases along each axis."""
+    time, vibrations = np.linspace(0, 1, 500)[:, None, None], np.arange(2, 7)
+    phases = random.uniform(0, 2 * np.pi, (2, 5))
+    curve = (np.sin(vibrations * 4 * time + phases) / np.sqrt(vibrations)).sum(axis=2)
+    curve -= curve.min(axis=0)
+    scale = random.uniform(70, 110, 2)
+    return drawn([25 + curve / curve.max(axis=0) * scale], random.uniform(4, 11), 160)
+
+
+def words(random, lines, counts, size):
+    """Lines of printed words in one typeface. counts: the least and the greatest number in one."""
+    face, inks = random.choice(FACES), []
+    for _ in range(lines):
+        text = " ".join(random.choice(WORDS.split(), random.integers(counts[0], counts[1] + 1)))
+        inks.append(printed(text.capitalize(), face, size))
+    return stacked(inks, size // 2)

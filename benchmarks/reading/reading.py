@@ -1,0 +1,144 @@
+"""How well pages of handwriting are read, and a picture of each kind of page with its answer.
+
+    python benchmarks/reading/reading.py
+
+Pages are made from MNIST's test digits and read as a user's picture files are. Each row of the
+table that is printed, in Markdown, is of one kind of page:
+
+- read exactly: pages whose digits and spaces are right, with or without a `?`. A `_` counts as a
+  space, several spaces as one;
+- digit error rate: edit distance between the digits that are read and those that are written,
+  divided by the number of the latter; a dash for pages without digits, where any digit is wrong;
+- silent errors: pages that are not read exactly, and whose answer has neither a `?` nor a `_`.
+
+In the end it draws docs/pages.png, a page of each kind with its answer. With --choosing, the pages
+are of other test digits: for choosing the rules by which pages are read.
+"""
+
+import argparse
+import functools
+import io
+import multiprocessing
+import os
+import re
+import sys
+import textwrap
+import zlib
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the processes share the cores already
+
+import numpy as np
+from PIL import Image, ImageDraw
+from rapidfuzz.distance import Levenshtein
+
+from benchmarks.reading.ink import font
+from benchmarks.reading.pages import KINDS
+from benchmarks.reading.spoil import as_image
+from benchmarks.reading.writer import Writer
+from data_preprocessing import load_mnist
+from files import PROJECT
+from handwriting.page import recognise_page
+from save_load import load_model
+from settings import RECOGNITION, check_settings, load_config
+
+SEED = 20261203  # of the pages that the figures are of
+
+
+@functools.cache
+def reader():
+    """The network that is shipped, as a function from images to probabilities."""
+    return load_model(PROJECT / "handwriting" / "model.npz").predict_proba
+
+
+@functools.cache
+def digits(choosing):
+    """The images and labels that pages are made of: one half of MNIST's test digits or the other.
+
+    The network was trained on all training digits. The halves are quarters that take turns, since
+    the first 5,000 test digits are easier than the rest.
+    """
+    images, labels = load_mnist()[2:]
+    is_chosen = (np.arange(len(labels)) // 2500 % 2 == 0) == choosing
+    return images[is_chosen], labels[is_chosen]
+
+
+def make_page(kind, number, choosing):
+    """The picture file of the page of a kind with a number, and the answer that is right."""
+    # the name, not the place in the list: a new kind leaves the pages of the others as they are
+    seed = 1 if choosing else SEED, zlib.crc32(kind.encode()), number
+    picture, expected = KINDS[kind](Writer(*digits(choosing), seed), number)
+    if isinstance(picture, io.BytesIO):
+        return picture, expected
+    file = io.BytesIO()
+    as_image(picture).save(file, "BMP")
+    return file, expected
+
+
+def answer_to(file):
+    """The answer to a picture file, "" if there is none."""
+    thresholds = check_settings(load_config(), RECOGNITION, "config.py")
+    return recognise_page(file, reader(), thresholds).text
+
+
+def judge_one(task):
+    """Read a page and judge the answer; task: the arguments of make_page."""
+    file, expected = make_page(*task)
+    return judge(answer_to(file), expected)
+
+
+def judge(answer, expected):
+    """Compare an answer with the right one: exact, silent error, wrong digits, number of digits."""
+    is_exact = " ".join(re.sub("[_ ]+", " ", answer.replace("?", "")).split()) == expected
+    is_silent = not is_exact and answer != "" and not set("?_") & set(answer)
+    read, written = (re.sub("[^0-9]", "", text) for text in (answer, expected))
+    return is_exact, is_silent, Levenshtein.distance(read, written), len(written)
+
+
+def draw_pages(path):
+    """Draw the first page of each kind with its answer, 5 in a row, into a PNG file."""
+    width, height, columns = 250, 150, 5
+    sheet = Image.new("RGB", (columns * width, -(-len(KINDS) // columns) * height), "white")
+    pen, face = ImageDraw.Draw(sheet), font("DejaVuSans", 10)
+    for place, kind in enumerate(KINDS):
+        file, _ = make_page(kind, 0, choosing=False)
+        answer = textwrap.wrap(answer_to(file) or "no digit found", 36, max_lines=2)
+        image = Image.open(file).convert("RGB")
+        image.thumbnail((width - 20, height - 60))
+        top, left = place // columns * height, place % columns * width
+        sheet.paste(image, (left, top + 20))
+        pen.text((left, top), kind, "black", face)
+        pen.text((left, top + 24 + image.height), "\n".join(answer), "#0072b2", face)
+    sheet.quantize(128).save(path, optimize=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--choosing", action="store_true", help="other digits, for choosing rules")
+    parser.add_argument("--number", type=int, default=100, help="of pages of each kind")
+    parser.add_argument("--only", default="", help="kinds whose names hold this text")
+    parser.add_argument("--processes", type=int, help="by default, one for each core")
+    arguments = parser.parse_args()
+    images, labels = digits(arguments.choosing)
+    right = reader()(images).argmax(axis=1) == labels
+    print(f"The network reads {right.mean():.2%} of the images themselves.")
+    print(f"{arguments.number} pages of each kind:\n")
+    print("| pages | read exactly | digit error rate | silent errors |")
+    print("|---|---:|---:|---:|")
+    with multiprocessing.Pool(arguments.processes) as pool:
+        for kind in KINDS:
+            if arguments.only not in kind:
+                continue
+            tasks = ((kind, number, arguments.choosing) for number in range(arguments.number))
+            results = np.array(list(pool.imap_unordered(judge_one, tasks)))
+            exact, silent = results[:, :2].mean(axis=0)
+            wrong, written = results[:, 2:].sum(axis=0)
+            rate = f"{wrong / written:.1%}" if written else "-"
+            print(f"| {kind} | {exact:.1%} | {rate} | {silent:.1%} |", flush=True)
+    if not arguments.choosing:
+        draw_pages(PROJECT / "docs" / "pages.png")
+
+
+if __name__ == "__main__":
+    main()

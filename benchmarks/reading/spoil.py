@@ -1,0 +1,88 @@
+"""From ink to a page, and what happens to pages, for pages.py.
+
+A page is (height, width) float64, from 0 (black) to 1. What happens to it is a function of the page
+and a random generator.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+PAPER, INK = 0.9, 0.15  # grey values, from 0 (black) to 1
+
+
+def page(ink, margin=30, paper=PAPER, pen=INK):
+    """A page (height, width) or, with colours (3,) for paper and pen, (height, width, 3)."""
+    ink = np.pad(ink, margin)
+    if np.ndim(paper):
+        ink = ink[..., None]
+    return paper + (np.asarray(pen) - paper) * ink
+
+
+def as_image(page):
+    """A page as a Pillow image."""
+    return Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8))
+
+
+def darkened(page, random):
+    """Light that falls by up to 70% from one side of the page to the other."""
+    away = across(page, random) / np.sqrt(2) + 0.5
+    return page * (1 - random.uniform(0.3, 0.7) * away)
+
+
+def shadow(page, random):
+    """A shadow with a hard edge through the middle, or with two, beside a beam of light."""
+    distance = across(page, random)
+    if random.random() < 0.5:
+        distance = np.abs(distance) - random.uniform(0.05, 0.25)
+    return np.where(distance > 0, 0.4 * page, page)
+
+
+def across(page, random):
+    """How far each pixel is from the middle in a random direction, in longer sides of the page."""
+    angle = random.uniform(0, 2 * np.pi)
+    y, x = (np.indices(page.shape).T - np.array(page.shape) / 2).T / max(page.shape)
+    return np.cos(angle) * x + np.sin(angle) * y
+
+
+def jpeg(page, random):
+    """JPEG at a quality of 10 to 95 of 100."""
+    file = io.BytesIO()
+    as_image(page).save(file, "JPEG", quality=int(random.integers(10, 96)))
+    return np.asarray(Image.open(file)) / 255
+
+
+def turned(page, random):
+    """Turned by one to three quarters."""
+    return np.rot90(page, random.integers(1, 4))
+
+
+def tilted(least, most):
+    """Tilted to either side by a number of degrees."""
+
+    def spoil(page, random):
+        return rotated(page, random, least, most)[0]
+
+    return spoil
+
+
+def rotated(page, random, least, most):
+    """A page tilted to either side by a number of degrees, and the sine of the angle."""
+    angle = random.choice([-1, 1]) * random.uniform(least, most)
+    return ndimage.rotate(page, angle, order=1, cval=PAPER), np.sin(np.radians(angle))
+
+
+def ruled(squared, least=0, most=1):
+    """Lines on the paper, horizontal ones or squares, which is tilted by a number of degrees."""
+
+    def spoil(page, random):
+        page, sine = rotated(page, random, least, most)
+        y, x = np.indices(page.shape) + random.integers(35, size=(2, 1, 1))
+        is_line = (y + sine * x) % 35 < 2
+        if squared:
+            is_line |= (x - sine * y) % 35 < 2
+        return np.where(is_line, 0.7 * page, page)
+
+    return spoil

@@ -1,0 +1,113 @@
+"""Rows of digits and marks as someone writes them, for pages.py."""
+
+import numpy as np
+from scipy import ndimage
+
+from benchmarks.reading.ink import (
+    FINE,
+    drawn,
+    drawn_thin,
+    enlarged,
+    pushed_together,
+    strokes,
+    trimmed,
+    with_long_stem,
+)
+
+PEN = 2.5  # thickness of MNIST's strokes, in its pixels
+SPACE = 12  # what a space adds to a gap, in MNIST's pixels
+# The loops of a digit that is easy to read.
+LOOPS = {0: [1], 1: [0], 2: [0, 1], 3: [0], 4: [0, 1], 5: [0], 6: [1], 7: [0], 8: [2], 9: [1]}
+MARKS = {  # strokes in hundredths of a digit's height
+    ".": "10,96 10,96",
+    ",": "15,90 6,120",
+    ":": "10,35 10,35 / 10,85 10,85",
+    "-": "0,50 50,50",
+    "+": "0,50 60,50 / 30,20 30,80",
+    "x": "5,25 55,75 / 5,75 55,25",
+    "=": "0,35 50,35 / 0,65 50,65",
+    "/": "0,100 45,0",
+    "(": "30,0 16,13 7,31 3,50 7,69 16,87 30,100",
+    ")": "0,0 14,13 23,31 27,50 23,69 14,87 0,100",
+    "I": "0,30 30,0 26,100",  # a 1 with a flag
+}
+TALL = "/()I"  # marks that reach beyond digits
+
+
+class Writer:
+    """Writes digits, from images (n, 28, 28) uint8 with labels (n,), and marks at random.
+
+    scale: pixels of the page for one of MNIST's. pen: how thick strokes are, in MNIST's pixels, or
+    None for as they are in the images. sizes: the least and greatest height of each digit, compared
+    with MNIST's; what exceeds 1 lengthens its stem. A digit that is not in it is of size 1. loops:
+    the numbers of loops that a digit may have, if they aren't those of LOOPS.
+    """
+
+    def __init__(self, images, labels, seed):
+        self.images, self.labels = images, labels
+        self.random = np.random.default_rng(seed)
+        self.scale = int(self.random.integers(3, 6))
+        self.pen, self.sizes, self.loops = None, {}, {}
+
+    def digit(self, label=None):
+        """The ink of a random image, of this label if there is one, and its label as a text."""
+        numbers = np.flatnonzero((self.labels == label) | (label is None))
+        while True:
+            chosen = self.random.choice(numbers)
+            image, label = self.images[chosen] / 255, int(self.labels[chosen])
+            size = self.random.uniform(*self.sizes.get(label, (1, 1)))
+            image, scale = with_long_stem(image, max(1, size)), self.scale * min(1, size)
+            if self.pen:
+                image, scale = drawn_thin(image, self.pen / min(1, size)), scale / FINE
+            if not (self.pen or self.loops) or is_plain(image, (LOOPS | self.loops)[label]):
+                return enlarged(image, scale), str(label)
+
+    def mark(self, mark, reach):
+        """The ink of a mark, as high as a row. reach: see text."""
+        random, unit = self.random, self.scale
+        over = random.uniform(*reach) if mark in TALL else 0
+        lines = []
+        for points in strokes(MARKS[mark]):
+            points = points * (random.uniform(0.7, 1.2), 1) + random.normal(0, 0.02, points.shape)
+            points[:, 1] = 0.5 + (points[:, 1] - 0.5) * (1 + 2 * over)
+            lines.append(unit * (20 * points + (10, 7)))
+        return drawn(lines, (self.pen or PEN) * unit, 44 * unit)
+
+    def text(self, pattern, gaps=(3, 12), touching=0.0, reach=(0.1, 0.3)):
+        """The ink of a row, and what it says.
+
+        pattern: d is any digit, I a 1 with a flag, a space a wider gap; digits and marks are what
+        they are. gaps: between characters, in MNIST's pixels. touching: share of pairs of digits
+        that touch. reach: how far tall marks reach beyond digits, at least and at most, in heights
+        of a digit.
+        """
+        row, answer, height = None, "", 44 * self.scale
+        for character in pattern:
+            if character == " ":
+                row = np.pad(row, ((0, 0), (0, SPACE * self.scale)))
+                answer += " "
+                continue
+            is_digit = character == "d" or character.isdigit()
+            if is_digit:
+                ink, label = self.digit(None if character == "d" else int(character))
+                shift = self.random.integers(2, 7) * self.scale
+                top = shift + max(0, 28 * self.scale - len(ink)) // 2
+                ink = np.pad(ink, ((top, max(0, height - len(ink) - top)), (0, 0)))[:height]
+            else:
+                ink, label = self.mark(character, reach), "1" if character == "I" else " "
+            answer += label
+            ink = trimmed(ink)
+            if row is None:
+                row = ink
+            elif is_digit and self.random.random() < touching:
+                row = pushed_together(row, ink)
+            else:
+                gap = int(self.scale * self.random.uniform(*gaps))
+                row = np.hstack([row, np.zeros((height, gap), np.float32), ink])
+        return row, " ".join(answer.split())
+
+
+def is_plain(ink, loops):
+    """Whether strokes are connected and enclose one of these numbers of loops."""
+    parts, enclosed = ndimage.label(ink > 0.5), ndimage.label(np.pad(ink, 1) < 0.5)
+    return parts[1] == 1 and enclosed[1] - 1 in loops
