@@ -6,7 +6,7 @@ from pages import THRESHOLDS, answer, answer_to_file, as_image, page, predict, s
 from PIL import Image
 from scipy import ndimage
 
-from benchmarks.reading.spoil import darkened, jpeg, ruled, shadow, tilted
+from benchmarks.reading.spoil import darkened, held, jpeg, shadow
 from handwriting.page import recognise_page
 from handwriting.picture import load_picture
 
@@ -93,7 +93,7 @@ def specks(page, random):
     return page
 
 
-SPOIL = [darkened, jpeg, noisy, shadow, specks, table, pencil, blurred, tilted(0, 10), ruled(True)]
+SPOIL = [darkened, jpeg, noisy, shadow, specks, table, pencil, blurred, held(0, 10), held(0, 1, 2)]
 
 
 @pytest.mark.parametrize("spoil", SPOIL)

@@ -39,5 +39,5 @@ def test_every_kind_has_ink_and_the_same_page_again(mnist, kind):
 
 def test_characters_of_a_row(mnist):
     writer = Writer(*mnist[:2], seed=0)
-    ink, answer = writer.text("407 I(2+3)")
-    assert answer == "407 1 2 3" and (ink > 0.5).any(axis=1).sum() > 20 * writer.scale
+    ink, answer = writer.text("407 IO(2+3)")
+    assert answer == "407 10 2 3" and (ink > 0.5).any(axis=1).sum() > 20 * writer.scale

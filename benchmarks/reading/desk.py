@@ -23,16 +23,15 @@ def photograph(sheet, surface, random):
     picture = desk_top(surface, size, random)
     if random.random() < 0.5:
         add_clutter(picture, random)
-    shape = in_perspective(Image.new("L", sheet.size, 255), corners, size)
-    shadow = ImageChops.offset(shape.resize((size[0] // 8, size[1] // 8)), 3)
-    shadow = shadow.filter(ImageFilter.GaussianBlur(3)).point(lambda value: 255 - 0.6 * value)
-    picture = multiplied(picture, shadow)
-    picture.paste(in_perspective(sheet, corners, size), mask=shape)
-    picture = multiplied(picture, light(shadow.size, random))
+    sheet = in_perspective(sheet.convert("RGBA"), corners, size)
+    shadow = ImageChops.offset(sheet.getchannel("A"), max(size) // 150)
+    shadow = shadow.filter(ImageFilter.BoxBlur(max(size) // 150)).point(lambda value: 0.6 * value)
+    picture.paste("black", mask=shadow)
+    picture.paste(sheet, mask=sheet)
     picture = picture.filter(ImageFilter.GaussianBlur(max(size) / 2500 * random.uniform(0.4, 1.2)))
-    noise = random.standard_normal((size[1], size[0], 1), np.float32)
-    pixels = np.asarray(picture) * random.uniform(0.92, 1, 3).astype(np.float32)
-    pixels += np.float32(random.uniform(1, 6)) * noise
+    pixels = np.asarray(picture) * light(size, random)[..., None]
+    pixels *= random.uniform(0.92, 1, 3)  # a cast of colour
+    pixels += random.uniform(1, 6) * random.standard_normal((*pixels.shape[:2], 1), np.float32)
     file = io.BytesIO()
     picture = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
     picture.save(file, "JPEG", quality=int(random.integers(60, 95)))
@@ -101,17 +100,10 @@ def add_clutter(picture, random):
 
 
 def light(size, random):
-    """Light that falls off to one side, with the soft shadow of a hand or a phone: mode L."""
-    y, x = np.indices(size[::-1]) / max(size)
+    """Light that falls off to one side, with the soft shadow of a hand or a phone: from 0 to 1."""
+    y, x = (np.indices(size[::-1]) / max(size)).astype(np.float32)
     angle, turn = random.uniform(0, 2 * np.pi, 2)
     away = np.cos(angle) * x + np.sin(angle) * y
     brightness = 1 - random.uniform(0.05, 0.5) * (away - away.min()) / np.ptp(away)
     edge = np.cos(turn) * (x - random.uniform(0.2, 0.8)) + np.sin(turn) * (y - 0.5)
-    brightness *= 1 - random.uniform(0, 0.45) / (1 + np.exp(-edge / random.uniform(0.02, 0.1)))
-    return Image.fromarray(np.uint8(255 * brightness))
-
-
-def multiplied(picture, brightness):
-    """A picture in a light: an image of mode L, of any size."""
-    brightness = brightness.resize(picture.size, BICUBIC)
-    return ImageChops.multiply(picture, Image.merge("RGB", [brightness] * 3))
+    return brightness * (1 - random.uniform(0, 0.45) / (1 + np.exp(-edge / 0.05)))

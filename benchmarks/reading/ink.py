@@ -76,12 +76,10 @@ def with_long_stem(image, size):
     return ndimage.map_coordinates(image, np.meshgrid(rows, np.arange(28), indexing="ij"), order=1)
 
 
-def trimmed(ink, rows=False):
-    """Ink without the empty columns on the left and right and, if wished, rows."""
-    is_ink = ink > 0.5
-    columns = np.flatnonzero(is_ink.any(axis=0))
-    lines = np.flatnonzero(is_ink.any(axis=1)) if rows else [0, len(ink)]
-    return ink[lines[0] : lines[-1] + 1, columns[0] : columns[-1] + 1]
+def trimmed(ink):
+    """Ink without the empty columns on the left and right."""
+    columns = np.flatnonzero((ink > 0.5).any(axis=0))
+    return ink[:, columns[0] : columns[-1] + 1]
 
 
 def pushed_together(left, right):

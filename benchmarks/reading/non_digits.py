@@ -53,10 +53,10 @@ def scribble(random):
     return drawn([25 + curve / curve.max(axis=0) * scale], random.uniform(4, 11), 160)
 
 
-def words(random, lines, counts, size):
-    """Lines of printed words in one typeface. counts: the least and the greatest number in one."""
-    face, inks = random.choice(FACES), []
-    for _ in range(lines):
-        text = " ".join(random.choice(WORDS.split(), random.integers(counts[0], counts[1] + 1)))
+def words(random, lines, counts, sizes):
+    """Printed words: ranges of the number of lines, of words in one, and of the size in pixels."""
+    face, size, inks = random.choice(FACES), int(random.integers(*sizes)), []
+    for _ in range(random.integers(*lines)):
+        text = " ".join(random.choice(WORDS.split(), random.integers(*counts)))
         inks.append(printed(text.capitalize(), face, size))
     return stacked(inks, size // 2)

@@ -68,7 +68,12 @@ def make_page(kind, number, choosing):
     """The picture file of the page of a kind with a number, and the answer that is right."""
     # the name, not the place in the list: a new kind leaves the pages of the others as they are
     seed = 1 if choosing else SEED, zlib.crc32(kind.encode()), number
-    picture, expected = KINDS[kind](Writer(*digits(choosing), seed), number)
+    return picture_file(KINDS[kind], seed, number, choosing)
+
+
+def picture_file(make, seed, number, choosing):
+    """The picture file of a page, and its answer. make: the function that makes the page."""
+    picture, expected = make(Writer(*digits(choosing), seed), number)
     if isinstance(picture, io.BytesIO):
         return picture, expected
     file = io.BytesIO()

@@ -59,30 +59,19 @@ def turned(page, random):
     return np.rot90(page, random.integers(1, 4))
 
 
-def tilted(least, most):
-    """Tilted to either side by a number of degrees."""
+def held(least, most, lines=0):
+    """A page held askew, by a number of degrees to either side.
+
+    lines: 1 for horizontal ones on the paper, 2 for squares.
+    """
 
     def spoil(page, random):
-        return rotated(page, random, least, most)[0]
-
-    return spoil
-
-
-def rotated(page, random, least, most):
-    """A page tilted to either side by a number of degrees, and the sine of the angle."""
-    angle = random.choice([-1, 1]) * random.uniform(least, most)
-    return ndimage.rotate(page, angle, order=1, cval=PAPER), np.sin(np.radians(angle))
-
-
-def ruled(squared, least=0, most=1):
-    """Lines on the paper, horizontal ones or squares, which is tilted by a number of degrees."""
-
-    def spoil(page, random):
-        page, sine = rotated(page, random, least, most)
+        angle = random.choice([-1, 1]) * random.uniform(least, most)
+        page = ndimage.rotate(page, angle, order=1, cval=PAPER)
         y, x = np.indices(page.shape) + random.integers(35, size=(2, 1, 1))
-        is_line = (y + sine * x) % 35 < 2
-        if squared:
-            is_line |= (x - sine * y) % 35 < 2
-        return np.where(is_line, 0.7 * page, page)
+        slope = np.sin(np.radians(angle))
+        for across in (y + slope * x, x - slope * y)[:lines]:
+            page = np.where(across % 35 < 2, 0.7 * page, page)
+        return page
 
     return spoil

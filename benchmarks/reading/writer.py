@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.reading.ink import (
+    CIRCLE,
     FINE,
     drawn,
     drawn_thin,
@@ -26,11 +27,13 @@ MARKS = {  # strokes in hundredths of a digit's height
     "+": "0,50 60,50 / 30,20 30,80",
     "x": "5,25 55,75 / 5,75 55,25",
     "=": "0,35 50,35 / 0,65 50,65",
-    "/": "0,100 45,0",
+    "/": "0,100 55,0",
     "(": "30,0 16,13 7,31 3,50 7,69 16,87 30,100",
     ")": "0,0 14,13 23,31 27,50 23,69 14,87 0,100",
     "I": "0,30 30,0 26,100",  # a 1 with a flag
 }
+MARKS = {mark: strokes(text) for mark, text in MARKS.items()} | {"O": [CIRCLE * (0.45, 1)]}
+READ_AS = {"I": "1", "O": "0"}  # an oval 0; other marks leave a space
 TALL = "/()I"  # marks that reach beyond digits
 
 
@@ -66,20 +69,20 @@ class Writer:
         """The ink of a mark, as high as a row. reach: see text."""
         random, unit = self.random, self.scale
         over = random.uniform(*reach) if mark in TALL else 0
-        lines = []
-        for points in strokes(MARKS[mark]):
-            points = points * (random.uniform(0.7, 1.2), 1) + random.normal(0, 0.02, points.shape)
-            points[:, 1] = 0.5 + (points[:, 1] - 0.5) * (1 + 2 * over)
-            lines.append(unit * (20 * points + (10, 7)))
+        # x: wider or narrower, and slanting
+        change = [[random.uniform(0.7, 1.2), 0], [random.normal(0, 0.1), 1]]
+        lines = [points @ change + random.normal(0, 0.02, 2) for points in MARKS[mark]]
+        stretch = [1, 1 + 2 * over]  # from the middle
+        lines = [unit * (20 * (0.5 + (points - 0.5) * stretch) + (10, 7)) for points in lines]
         return drawn(lines, (self.pen or PEN) * unit, 44 * unit)
 
     def text(self, pattern, gaps=(3, 12), touching=0.0, reach=(0.1, 0.3)):
         """The ink of a row, and what it says.
 
-        pattern: d is any digit, I a 1 with a flag, a space a wider gap; digits and marks are what
-        they are. gaps: between characters, in MNIST's pixels. touching: share of pairs of digits
-        that touch. reach: how far tall marks reach beyond digits, at least and at most, in heights
-        of a digit.
+        pattern: d is any digit, ^ a small one above the row, I a tall 1 with a flag, O an oval 0,
+        a space a wider gap; digits and marks are what they are. gaps: between characters, in
+        MNIST's pixels. touching: share of pairs of digits that touch. reach: how far tall marks
+        reach beyond digits, at least and at most, in heights of a digit.
         """
         row, answer, height = None, "", 44 * self.scale
         for character in pattern:
@@ -92,9 +95,12 @@ class Writer:
                 ink, label = self.digit(None if character == "d" else int(character))
                 shift = self.random.integers(2, 7) * self.scale
                 top = shift + max(0, 28 * self.scale - len(ink)) // 2
-                ink = np.pad(ink, ((top, max(0, height - len(ink) - top)), (0, 0)))[:height]
+            elif character == "^":
+                ink, label = self.digit()
+                ink, top = enlarged(ink, 0.5), self.scale
             else:
-                ink, label = self.mark(character, reach), "1" if character == "I" else " "
+                ink, label, top = self.mark(character, reach), READ_AS.get(character, " "), 0
+            ink = np.pad(ink, ((top, max(0, height - len(ink) - top)), (0, 0)))[:height]
             answer += label
             ink = trimmed(ink)
             if row is None:
