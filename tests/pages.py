@@ -7,9 +7,9 @@ import io
 
 import numpy as np
 
-from benchmarks.reading import spoil
-from benchmarks.reading.ink import enlarged
-from benchmarks.reading.spoil import as_image
+from benchmarks.reading import paper
+from benchmarks.reading.paper import as_image
+from benchmarks.reading.writer import enlarged
 from handwriting.page import recognise_page
 from main import main
 from settings import RECOGNITION, check_settings, load_config
@@ -18,8 +18,8 @@ THRESHOLDS = check_settings(load_config(), RECOGNITION, "config.py")
 
 
 def page(images, scale=4, **options):
-    """A picture (height, width) of images (n, 28, 28), enlarged, in a row: see spoil.page."""
-    return spoil.page(enlarged(np.hstack(images) / 255, scale), **options)
+    """A picture (height, width) of images (n, 28, 28), enlarged, in a row: see paper.page."""
+    return paper.page(enlarged(np.hstack(images) / 255, scale), **options)
 
 
 def save(path, picture, **options):

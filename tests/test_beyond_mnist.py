@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.reading import non_digits
-from benchmarks.reading.ink import strokes
+from benchmarks.reading.writer import strokes
 from handwriting import beyond_mnist
 from handwriting.beyond_mnist import KINDS, extra_images
 from handwriting.normalise import box_of

@@ -6,7 +6,7 @@ from pages import THRESHOLDS, answer, answer_to_file, as_image, page, predict, s
 from PIL import Image
 from scipy import ndimage
 
-from benchmarks.reading.spoil import darkened, held, jpeg, shadow
+from benchmarks.reading.paper import darkened, held, jpeg, shadow
 from handwriting.page import recognise_page
 from handwriting.picture import load_picture
 

@@ -10,16 +10,14 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from scipy import ndimage
 from skimage.transform import estimate_transform
 
-from benchmarks.reading.ink import printed
-
-SIDES = 1500, 4000  # least and greatest, of the longer side of a photograph, in pixels
+LONGEST = 3000  # side of a sheet in a photograph, in pixels
 SURFACES = "dark", "wooden", "grey"
 BICUBIC = Image.Resampling.BICUBIC
 
 
 def photograph(sheet, surface, random):
     """A sheet on a desk with a surface as a JPEG file of a phone: an io.BytesIO."""
-    size, corners = framed(sheet, random)
+    size, corners = framed(sheet.size, random)
     picture = desk_top(surface, size, random)
     if random.random() < 0.5:
         add_clutter(picture, random)
@@ -41,21 +39,17 @@ def photograph(sheet, surface, random):
 def framed(sheet, random):
     """The size (width, height) of a photograph and where the corners (4, 2) of the sheet are in it.
 
-    The sheet is turned and seen at a slant, and may reach beyond the picture a little.
+    sheet: its width and height. It is turned and seen at a slant, and may reach out of the picture.
     """
     angle = np.radians(random.normal(0, 5))
     turn = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
-    corners = np.array(sheet.size) / max(sheet.size) * [(-1, -1), (1, -1), (1, 1), (-1, 1)] @ turn
+    corners = np.array(sheet) / max(sheet) * [(-1, -1), (1, -1), (1, 1), (-1, 1)] @ turn
     corners /= 1 + corners @ random.normal(0, (0.04, 0.1))[:, None]  # the far side is smaller
     corners -= corners.min(axis=0)
-    extent = corners.max(axis=0)
-    sides = np.array([0.75, 1] if extent[1] > extent[0] else [1, 0.75])
-    share = random.uniform(0.6, 1.03) * (sides / extent).min()
-    # digits should not be much smaller than on the sheet
-    longest = max(np.exp(random.uniform(*np.log(SIDES))), 0.4 * max(sheet.size) / share)
-    size = np.rint(sides * min(longest, SIDES[1])).astype(int)
-    corners *= share * max(size)
-    return tuple(map(int, size)), corners + random.random(2) * (size - corners.max(axis=0))
+    corners *= min(random.uniform(0.6, 1.2) * max(sheet), LONGEST) / corners.max()
+    margins = random.uniform(-0.02, 0.3, (2, 2)) * corners.max(axis=0)
+    size = corners.max(axis=0) + margins.sum(axis=0)
+    return tuple(map(int, size)), corners + margins[0]
 
 
 def in_perspective(image, corners, size):
@@ -82,21 +76,16 @@ def desk_top(surface, size, random):
 
 
 def add_clutter(picture, random):
-    """Add a cup or a pen at a corner, and faint letters anywhere, to a desk."""
+    """Add a cup or a pen at a corner of a desk."""
     size, unit = np.array(picture.size), max(picture.size) / 100
     x, y = random.choice([0, 1], 2) * size + random.normal(0, 4 * unit, 2)
-    draw, colour = (
-        ImageDraw.Draw(picture),
-        tuple(map(int, random.uniform(20, 200) * random.uniform(0.8, 1.2, 3))),
-    )
+    colour = tuple(map(int, random.uniform(20, 200) * random.uniform(0.8, 1.2, 3)))
     if random.random() < 0.5:
-        draw.ellipse([x - 14 * unit, y - 14 * unit, x + 14 * unit, y + 14 * unit], colour)
+        box = x - 14 * unit, y - 14 * unit, x + 14 * unit, y + 14 * unit
+        ImageDraw.Draw(picture).ellipse(box, colour)
     else:
-        draw.line([x, y, *random.uniform(0.2, 0.8, 2) * size], colour, round(3 * unit))
-    ink = printed("Made in Norway", "DejaVuSans-Bold", int(unit * random.uniform(1.5, 4)))
-    letters = Image.fromarray(np.uint8(100 * ink)).rotate(random.uniform(0, 360), expand=True)
-    place = random.uniform(0, 0.9, 2) * size
-    picture.paste((30, 30, 30), tuple(map(int, place)), letters)
+        line = x, y, *random.uniform(0.2, 0.8, 2) * size
+        ImageDraw.Draw(picture).line(line, colour, round(3 * unit))
 
 
 def light(size, random):

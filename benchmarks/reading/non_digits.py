@@ -4,9 +4,15 @@ No typeface, symbol or shape is one of handwriting/beyond_mnist.py, so the netwo
 none of them.
 """
 
-import numpy as np
+import functools
+from pathlib import Path
 
-from benchmarks.reading.ink import ANGLES, CIRCLE, drawn, printed, stacked, strokes
+import numpy as np
+from matplotlib import get_data_path
+from PIL import Image, ImageDraw, ImageFont
+
+from benchmarks.reading.paper import stacked
+from benchmarks.reading.writer import ANGLES, CIRCLE, drawn, strokes
 
 FACES = [f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")]
 FACES += [f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")]
@@ -60,3 +66,19 @@ def words(random, lines, counts, sizes):
         text = " ".join(random.choice(WORDS.split(), random.integers(*counts)))
         inks.append(printed(text.capitalize(), face, size))
     return stacked(inks, size // 2)
+
+
+@functools.cache
+def font(face, size):
+    """A typeface of matplotlib's at a size in pixels, by the name of its file."""
+    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", f"{face}.ttf")), size)
+
+
+def printed(text, face, size, thickening=0):
+    """A text in a typeface, as ink that fits tightly."""
+    box = font(face, size).getbbox(text, stroke_width=thickening)
+    left, top, right, bottom = map(int, box)
+    image = Image.new("L", (right - left, bottom - top))
+    pen = ImageDraw.Draw(image)
+    pen.text((-left, -top), text, 255, font(face, size), stroke_width=thickening)
+    return np.asarray(image, np.float32) / 255

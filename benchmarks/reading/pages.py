@@ -9,9 +9,18 @@ import itertools
 import numpy as np
 
 from benchmarks.reading.desk import SURFACES, photograph
-from benchmarks.reading.ink import pasted, stacked
 from benchmarks.reading.non_digits import drawing, scribble, symbol, words
-from benchmarks.reading.spoil import as_image, darkened, held, jpeg, page, shadow, turned
+from benchmarks.reading.paper import (
+    as_image,
+    darkened,
+    held,
+    jpeg,
+    page,
+    pasted,
+    shadow,
+    stacked,
+    turned,
+)  # fmt: skip
 
 PAPERS = [(0.95, 0.95, 0.94), (0.96, 0.93, 0.84), (0.95, 0.92, 0.35)]  # the last one is a note's
 PENS = [(0.1, 0.1, 0.12), (0.12, 0.16, 0.45), (0.3, 0.3, 0.32)]  # the last one is a pencil
@@ -56,7 +65,6 @@ def rows(*patterns, spoils=(), sizes=None, loops=None, **options):
 def on_desk(writer, number):
     """Rows in thin pen on a sheet of paper that lies on a dark, wooden or grey desk."""
     random = writer.random
-    writer.scale = int(random.integers(2, 6))
     options = {"pen": (1, 1.8), "space": random.uniform(0, 30), "gaps": (4, random.uniform(10, 18))}
     ink, answer = written(writer, ["d" * count for count in range(3, 15)], 3, 9, **options)
     margins = random.uniform(0.05, 0.4, (2, 2)) * np.reshape(ink.shape, (2, 1))

@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 from reading import PROJECT, picture_file
 
-from benchmarks.reading.ink import stacked
 from benchmarks.reading.non_digits import scribble, words
 from benchmarks.reading.pages import KINDS, no_digit, on_desk, rows
+from benchmarks.reading.paper import stacked
 
 UNITS = 1e3 if sys.platform == "linux" else 1e6  # of the peak memory, for one megabyte
 

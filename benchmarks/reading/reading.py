@@ -18,6 +18,7 @@ are of other test digits: for choosing the rules by which pages are read.
 import argparse
 import functools
 import io
+import math
 import multiprocessing
 import os
 import re
@@ -30,16 +31,17 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the processes share the cores already
 
 import numpy as np
-from PIL import Image, ImageDraw
+from matplotlib.figure import Figure
+from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
-from benchmarks.reading.ink import font
 from benchmarks.reading.pages import KINDS
-from benchmarks.reading.spoil import as_image
+from benchmarks.reading.paper import as_image
 from benchmarks.reading.writer import Writer
 from data_preprocessing import load_mnist
 from files import PROJECT
 from handwriting.page import recognise_page
+from plots import save_figures
 from save_load import load_model
 from settings import RECOGNITION, check_settings, load_config
 
@@ -103,19 +105,15 @@ def judge(answer, expected):
 
 def draw_pages(path):
     """Draw the first page of each kind with its answer, 5 in a row, into a PNG file."""
-    width, height, columns = 250, 150, 5
-    sheet = Image.new("RGB", (columns * width, -(-len(KINDS) // columns) * height), "white")
-    pen, face = ImageDraw.Draw(sheet), font("DejaVuSans", 10)
-    for place, kind in enumerate(KINDS):
+    figure = Figure((12.5, 1.6 * math.ceil(len(KINDS) / 5)), layout="constrained")
+    for place, kind in enumerate(KINDS, start=1):
         file, _ = make_page(kind, 0, choosing=False)
-        answer = textwrap.wrap(answer_to(file) or "no digit found", 36, max_lines=2)
-        image = Image.open(file).convert("RGB")
-        image.thumbnail((width - 20, height - 60))
-        top, left = place // columns * height, place % columns * width
-        sheet.paste(image, (left, top + 20))
-        pen.text((left, top), kind, "black", face)
-        pen.text((left, top + 24 + image.height), "\n".join(answer), "#0072b2", face)
-    sheet.quantize(128).save(path, optimize=True)
+        answer = textwrap.shorten(answer_to(file) or "no digit found", 40)
+        axes = figure.add_subplot(math.ceil(len(KINDS) / 5), 5, place)
+        axes.imshow(Image.open(file).convert("RGB"))
+        axes.set_title(f"{kind}\n{answer}", fontsize=7)
+        axes.axis("off")
+    save_figures({path.name: figure}, path.parent)
 
 
 def main():
@@ -123,7 +121,6 @@ def main():
     parser.add_argument("--choosing", action="store_true", help="other digits, for choosing rules")
     parser.add_argument("--number", type=int, default=100, help="of pages of each kind")
     parser.add_argument("--only", default="", help="kinds whose names hold this text")
-    parser.add_argument("--processes", type=int, help="by default, one for each core")
     arguments = parser.parse_args()
     images, labels = digits(arguments.choosing)
     right = reader()(images).argmax(axis=1) == labels
@@ -131,7 +128,7 @@ def main():
     print(f"{arguments.number} pages of each kind:\n")
     print("| pages | read exactly | digit error rate | silent errors |")
     print("|---|---:|---:|---:|")
-    with multiprocessing.Pool(arguments.processes) as pool:
+    with multiprocessing.Pool() as pool:
         for kind in KINDS:
             if arguments.only not in kind:
                 continue

@@ -1,24 +1,27 @@
-"""Rows of digits and marks as someone writes them, for pages.py."""
+"""Rows of digits and marks as someone writes them, as ink (see paper.py)."""
 
 import numpy as np
+from PIL import Image, ImageDraw
 from scipy import ndimage
-
-from benchmarks.reading.ink import (
-    CIRCLE,
-    FINE,
-    drawn,
-    drawn_thin,
-    enlarged,
-    pushed_together,
-    strokes,
-    trimmed,
-    with_long_stem,
-)
 
 PEN = 2.5  # thickness of MNIST's strokes, in its pixels
 SPACE = 12  # what a space adds to a gap, in MNIST's pixels
+FINE = 4  # how many times as large as MNIST's pixels those are that thin strokes are drawn with
 # The loops of a digit that is easy to read.
 LOOPS = {0: [1], 1: [0], 2: [0, 1], 3: [0], 4: [0, 1], 5: [0], 6: [1], 7: [0], 8: [2], 9: [1]}
+ANGLES = np.linspace(0, 2 * np.pi, 41)
+CIRCLE = 0.5 + 0.5 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)  # in a unit square
+
+
+def strokes(text):
+    """Strokes in a unit square, each (n, 2) float64, from points "x,y" in hundredths, parted by /.
+
+    y points downwards.
+    """
+    lines = (stroke.split() for stroke in text.split("/"))
+    return [np.array([point.split(",") for point in line], float) / 100 for line in lines]
+
+
 MARKS = {  # strokes in hundredths of a digit's height
     ".": "10,96 10,96",
     ",": "15,90 6,120",
@@ -117,3 +120,55 @@ def is_plain(ink, loops):
     """Whether strokes are connected and enclose one of these numbers of loops."""
     parts, enclosed = ndimage.label(ink > 0.5), ndimage.label(np.pad(ink, 1) < 0.5)
     return parts[1] == 1 and enclosed[1] - 1 in loops
+
+
+def drawn(lines, width, side):
+    """Lines, each (n, 2) points x and y in pixels, drawn by a round pen on a square."""
+    image = Image.new("L", (side, side))
+    pen, width = ImageDraw.Draw(image), round(width)
+    radius = (width - 1) / 2
+    for points in lines:
+        pen.line([tuple(point) for point in points], 255, width)
+        for x, y in points:
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
+    return np.asarray(image, np.float32) / 255
+
+
+def enlarged(image, scale):
+    """An image (height, width) from 0 to 1, `scale` times as large, its edges smooth."""
+    size = [round(scale * side) for side in image.shape[::-1]]
+    large = Image.fromarray(image.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
+    return np.clip(large, 0, 1)
+
+
+def drawn_thin(image, pen):
+    """A digit (height, width) in strokes `pen` of its pixels thick, FINE times as large."""
+    from skimage.morphology import skeletonize  # most pages of the tests do without it
+
+    line = skeletonize(enlarged(image, FINE) > 0.5)
+    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(~line), 1)
+    return np.clip(FINE * pen / 2 + 0.5 - distance, 0, 1).astype(np.float32)
+
+
+def with_long_stem(image, size):
+    """A digit (28, 28) whose lower half is stretched until it is `size` times as tall."""
+    last = round(28 * size) - 1
+    rows = np.interp(np.arange(last + 1), [0, 13, last], [0, 13, 27])  # those above 13 stay
+    return ndimage.map_coordinates(image, np.meshgrid(rows, np.arange(28), indexing="ij"), order=1)
+
+
+def trimmed(ink):
+    """Ink without the empty columns on the left and right."""
+    columns = np.flatnonzero((ink > 0.5).any(axis=0))
+    return ink[:, columns[0] : columns[-1] + 1]
+
+
+def pushed_together(left, right):
+    """Two inks of the same height in one, as far apart as they can be while strokes overlap."""
+    for overlap in range(min(left.shape[1], right.shape[1])):
+        both = np.minimum(left[:, left.shape[1] - overlap :], right[:, :overlap])
+        if np.count_nonzero(both > 0.5) >= 12:
+            break
+    left = np.pad(left, ((0, 0), (0, right.shape[1] - overlap)))
+    right = np.pad(right, ((0, 0), (left.shape[1] - right.shape[1], 0)))
+    return np.maximum(left, right)

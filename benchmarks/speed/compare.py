@@ -28,7 +28,7 @@ import numpy as np
 from augmentation import WARPS
 from benchmarks.speed.contenders import CONTENDERS, Jax, Ours, PyTorch, benchmark_settings
 from benchmarks.speed.limit import PARTS, limits
-from benchmarks.speed.measure import describe_machine, print_table, time_epoch
+from benchmarks.speed.measure import describe_machine, print_table, take_turns, time_epoch
 from data_preprocessing import load_mnist, preprocess
 
 CHECKED_IMAGES = 3200  # trained on before the parameters are compared: 100 batches of 32
@@ -54,17 +54,15 @@ def compare(heading, contenders, augment, arguments):
         return processes[contender].submit(function, contender, augment, images).result()
 
     check({c.title: ask(change, c, CHECKED_IMAGES) for c in contenders if c not in PARTS})
-    turns = [
-        [ask(time_next_epoch, contender, arguments.images) for contender in contenders]
-        for _ in range(1 + arguments.epochs)
-    ]
+    timers = [functools.partial(ask, time_next_epoch, c, arguments.images) for c in contenders]
+    seconds = take_turns(timers, arguments.epochs)
     for process in processes.values():
         process.shutdown()
-    columns, rows = np.array(turns[1:]).T, []  # the first turn warms up
-    for contender, seconds in zip(contenders, columns):
-        ratios = columns[0] / seconds
+    rows = []
+    for contender, own in zip(contenders, seconds):
+        ratios = seconds[0] / own
         texts = f"{np.median(ratios):.2f}", f"{ratios.min():.2f} to {ratios.max():.2f}"
-        rows.append((contender.title, float(np.median(seconds)), *texts))
+        rows.append((contender.title, float(np.median(own)), *texts))
     print_table((heading, "seconds", "ours / theirs", "in single turns"), rows)
 
 

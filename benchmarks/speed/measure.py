@@ -6,10 +6,10 @@ import itertools
 import os
 import platform
 import re
-import statistics
 import time
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 CPU_INFORMATION = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
@@ -42,18 +42,14 @@ def time_epoch(epochs, blas_threads):
         return time.perf_counter() - start
 
 
-def median_seconds(trainings, turns):
-    """Median seconds of an epoch of each of several trainings, which take turns.
-
-    trainings: pairs of an iterator over epochs and a number of BLAS threads.
-    """
-    seconds = [[time_epoch(*training) for training in trainings] for _ in range(1 + turns)]
-    return [statistics.median(times) for times in zip(*seconds[1:])]  # the first turn warms up
+def take_turns(timers, turns):
+    """The seconds (timers, turns) that timers, functions, return when they take turns."""
+    return np.array([[timer() for timer in timers] for _ in range(1 + turns)])[1:].T  # one warms up
 
 
 def print_table(header, rows):
     """Print a Markdown table, each row as soon as it is there; floats with three decimals."""
     print()
-    for cells in itertools.chain([header, ["---"] + ["---:"] * (len(header) - 1)], rows):
+    for cells in itertools.chain([header, ["---", *["---:"] * (len(header) - 1)]], rows):
         texts = [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells]
         print("|", " | ".join(texts), "|", flush=True)

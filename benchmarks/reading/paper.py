@@ -1,7 +1,7 @@
-"""From ink to a page, and what happens to pages, for pages.py.
+"""From ink to a page, and what happens to pages.
 
-A page is (height, width) float64, from 0 (black) to 1. What happens to it is a function of the page
-and a random generator.
+Ink is (height, width) float32, 0 on paper and 1 within strokes, a page is (height, width) float64,
+0 for black and 1 for white. What happens to a page is a function of it and a random generator.
 """
 
 import io
@@ -24,6 +24,19 @@ def page(ink, margin=30, paper=PAPER, pen=INK):
 def as_image(page):
     """A page as a Pillow image."""
     return Image.fromarray(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8))
+
+
+def stacked(inks, space):
+    """Inks below each other, from the left: (height, width)."""
+    width = max(ink.shape[1] for ink in inks)
+    return np.vstack([np.pad(ink, ((0, space), (0, width - ink.shape[1]))) for ink in inks])
+
+
+def pasted(ink, part, top, left):
+    """Add a part to ink in place, as far as it lies within."""
+    top, left = int(top), int(left)
+    target = ink[top : top + len(part), left : left + part.shape[1]]
+    np.maximum(target, part[: len(target), : target.shape[1]], out=target)
 
 
 def darkened(page, random):
