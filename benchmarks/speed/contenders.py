@@ -100,12 +100,9 @@ class Keras(Contender):
         import keras
 
         penalty = keras.regularizers.L2(self.l2 / 2)  # Keras omits the factor 1/2
-        layers = [
-            keras.Input((INPUTS,)),
-            keras.layers.Dense(HIDDEN, activation="relu", kernel_regularizer=penalty),
-            keras.layers.Dense(CLASSES, kernel_regularizer=penalty),
-        ]
-        self.model = keras.Sequential(layers)
+        hidden = keras.layers.Dense(HIDDEN, "relu", kernel_regularizer=penalty)
+        output = keras.layers.Dense(CLASSES, kernel_regularizer=penalty)
+        self.model = keras.Sequential([keras.Input((INPUTS,)), hidden, output])
         self.model.set_weights(self.parameters)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self.model.compile(optimizer=keras.optimizers.SGD(self.alpha), loss=loss)
@@ -155,15 +152,10 @@ class ScikitLearn(Contender):
     def build(self):
         from sklearn.neural_network import MLPClassifier
 
-        self.model = MLPClassifier(
-            (HIDDEN,),
-            solver="sgd",
-            alpha=self.l2 * self.batch_size,  # it divides the penalty by the batch size
-            batch_size=self.batch_size,
-            learning_rate_init=self.alpha,
-            momentum=0,  # the default is 0.9
-            shuffle=False,
-        )
+        penalty = self.l2 * self.batch_size  # it divides the penalty by the batch size
+        options = {"learning_rate_init": self.alpha, "alpha": penalty, "momentum": 0}
+        options |= {"solver": "sgd", "batch_size": self.batch_size, "shuffle": False}
+        self.model = MLPClassifier((HIDDEN,), **options)
         batch = slice(self.batch_size)
         self.model.partial_fit(self.X[batch], self.labels[batch], classes=range(CLASSES))
         self.model.coefs_, self.model.intercepts_ = self.parameters[::2], self.parameters[1::2]
@@ -209,7 +201,47 @@ class Jax(Contender):
         self.parameters[0].block_until_ready()
 
 
+# Parts of an epoch of this project.
+
+
+class MatrixProducts(Contender):
+    title = "the matrix products alone"
+    blas_threads = 1
+
+    def epoch(self, X, batches):
+        (W_1, W_2), (dW_1, dW_2) = self.network.weights, self.network.weight_gradients
+        H, dZ_1 = np.empty((2, self.batch_size, len(W_2)), np.float32)
+        Z_2 = np.empty((self.batch_size, CLASSES), np.float32)
+        for X_batch in X[: batches.size].reshape(*batches.shape, INPUTS):
+            np.matmul(X_batch, W_1, out=H)
+            np.matmul(H, W_2, out=Z_2)
+            np.matmul(Z_2, W_2.T, out=dZ_1)
+            np.matmul(H.T, Z_2, out=dW_2)
+            np.matmul(X_batch.T, dZ_1, out=dW_1)
+
+
+class Batches(Contender):
+    title = "copying the images of each batch alone"
+
+    def epoch(self, X, batches):
+        for batch in batches:
+            X.take(batch, axis=0)
+
+
+class Update(Contender):
+    title = "the L2 penalty and the update alone"
+
+    def epoch(self, X, batches):
+        for _ in batches:
+            for W, dW in zip(self.network.weights, self.network.weight_gradients):
+                dW += self.l2 * W
+            self.network.gradient *= self.alpha
+            self.network.parameters -= self.network.gradient
+
+
 CONTENDERS = (Ours, Textbook, Keras, PyTorch, ScikitLearn, Jax)
+DISTORTING = (Ours, PyTorch, Jax)
+PARTS = (MatrixProducts, Batches, Update)
 
 
 def benchmark_settings(**changes):

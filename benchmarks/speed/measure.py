@@ -7,12 +7,14 @@ import os
 import platform
 import re
 import time
+import timeit
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 CPU_INFORMATION = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
+LARGE = 2048  # rows and columns of a large matrix
 PACKAGES = ("numpy", "tensorflow", "tensorflow-cpu", "keras", "torch", "scikit-learn", "jax")
 
 
@@ -32,6 +34,21 @@ def describe_machine():
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             texts.append(f"{package} {importlib.metadata.version(package)}")
     return ", ".join(texts)
+
+
+def peaks():
+    """What limits the speed of one core, and that in 1e9 additions and multiplications a second.
+
+    In practice, this is the speed of a product of large matrices; in theory, two multiplications
+    and two additions of whole vectors per clock cycle.
+    """
+    A = np.ones((LARGE, LARGE), np.float32)
+    with threadpool_limits(1, user_api="blas"):
+        seconds = min(timeit.repeat(lambda: A @ A, number=1, repeat=10))
+    yield "as in a product of large matrices", 2 * LARGE**3 / seconds / 1e9
+    if clock := re.search(r"cpu MHz\s*: (.*)", CPU_INFORMATION):
+        gigahertz, floats = float(clock[1]) / 1000, 16 if "avx512f" in CPU_INFORMATION else 8
+        yield f"2 x 2 x {floats} x {gigahertz:.1f} GHz", 4 * floats * gigahertz
 
 
 def time_epoch(epochs, blas_threads):

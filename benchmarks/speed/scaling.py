@@ -19,8 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from benchmarks.speed.contenders import Ours, benchmark_settings
-from benchmarks.speed.limit import MatrixProducts
+from benchmarks.speed.contenders import MatrixProducts, Ours, benchmark_settings
 from benchmarks.speed.measure import describe_machine, print_table, take_turns, time_epoch
 from data_preprocessing import load_mnist, preprocess
 from files import PROJECT
