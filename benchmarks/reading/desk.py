@@ -1,7 +1,4 @@
-"""Photographs of a sheet of paper on a desk, taken with a hand-held phone, for pages.py.
-
-All pictures are Pillow images of mode RGB, masks of mode L.
-"""
+"""Photographs of a sheet of paper on a desk, taken with a hand-held phone, for pages.py."""
 
 import io
 
@@ -12,15 +9,12 @@ from skimage.transform import estimate_transform
 
 LONGEST = 3000  # side of a sheet in a photograph, in pixels
 SURFACES = "dark", "wooden", "grey"
-BICUBIC = Image.Resampling.BICUBIC
 
 
 def photograph(sheet, surface, random):
-    """A sheet on a desk with a surface as a JPEG file of a phone: an io.BytesIO."""
+    """A sheet, an image, on a desk with a surface as a JPEG file of a phone: an io.BytesIO."""
     size, corners = framed(sheet.size, random)
     picture = desk_top(surface, size, random)
-    if random.random() < 0.5:
-        add_clutter(picture, random)
     sheet = in_perspective(sheet.convert("RGBA"), corners, size)
     shadow = ImageChops.offset(sheet.getchannel("A"), max(size) // 150)
     shadow = shadow.filter(ImageFilter.BoxBlur(max(size) // 150)).point(lambda value: 0.6 * value)
@@ -44,7 +38,7 @@ def framed(sheet, random):
     angle = np.radians(random.normal(0, 5))
     turn = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
     corners = np.array(sheet) / max(sheet) * [(-1, -1), (1, -1), (1, 1), (-1, 1)] @ turn
-    corners /= 1 + corners @ random.normal(0, (0.04, 0.1))[:, None]  # the far side is smaller
+    corners /= 1 + corners @ random.normal(0, (0.03, 0.08))[:, None]  # the far side is smaller
     corners -= corners.min(axis=0)
     corners *= min(random.uniform(0.6, 1.2) * max(sheet), LONGEST) / corners.max()
     margins = random.uniform(-0.02, 0.3, (2, 2)) * corners.max(axis=0)
@@ -54,15 +48,16 @@ def framed(sheet, random):
 
 def in_perspective(image, corners, size):
     """An image whose corners (4, 2) are moved to these places in a picture of a size."""
-    width, height = image.size
-    rectangle = np.array([(0, 0), (width, 0), (width, height), (0, height)])
+    rectangle = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * image.size
     matrix = estimate_transform("projective", corners, rectangle).params
     coefficients = (matrix / matrix[2, 2]).ravel()[:8]
-    return image.transform(size, Image.Transform.PERSPECTIVE, coefficients, BICUBIC)
+    return image.transform(
+        size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC
+    )
 
 
 def desk_top(surface, size, random):
-    """The top of a desk: an image of a size (width, height)."""
+    """The top of a desk with a cup or a pen on it: an image of a size (width, height)."""
     colour, contrast, grain = {
         "dark": (random.uniform(20, 60) * random.uniform(0.85, 1.15, 3), 0.1, 1),
         "wooden": (random.choice([(150, 85, 35), (190, 140, 90)]), 0.1, (1.5, 120)),
@@ -72,12 +67,7 @@ def desk_top(surface, size, random):
     pattern = ndimage.gaussian_filter(pattern, grain)
     pattern = 1 + contrast * pattern / pattern.std()
     pixels = np.clip(pattern[..., None] * colour, 0, 255).astype(np.uint8)
-    return Image.fromarray(pixels).resize(size)
-
-
-def add_clutter(picture, random):
-    """Add a cup or a pen at a corner of a desk."""
-    size, unit = np.array(picture.size), max(picture.size) / 100
+    picture, unit = Image.fromarray(pixels).resize(size), max(size) / 100
     x, y = random.choice([0, 1], 2) * size + random.normal(0, 4 * unit, 2)
     colour = tuple(map(int, random.uniform(20, 200) * random.uniform(0.8, 1.2, 3)))
     if random.random() < 0.5:
@@ -86,6 +76,7 @@ def add_clutter(picture, random):
     else:
         line = x, y, *random.uniform(0.2, 0.8, 2) * size
         ImageDraw.Draw(picture).line(line, colour, round(3 * unit))
+    return picture
 
 
 def light(size, random):

@@ -10,17 +10,7 @@ import numpy as np
 
 from benchmarks.reading.desk import SURFACES, photograph
 from benchmarks.reading.non_digits import drawing, scribble, symbol, words
-from benchmarks.reading.paper import (
-    as_image,
-    darkened,
-    held,
-    jpeg,
-    page,
-    pasted,
-    shadow,
-    stacked,
-    turned,
-)  # fmt: skip
+from benchmarks.reading.paper import as_image, darkened, held, jpeg, page, pasted, shadow, stacked
 
 PAPERS = [(0.95, 0.95, 0.94), (0.96, 0.93, 0.84), (0.95, 0.92, 0.35)]  # the last one is a note's
 PENS = [(0.1, 0.1, 0.12), (0.12, 0.16, 0.45), (0.3, 0.3, 0.32)]  # the last one is a pencil
@@ -62,6 +52,11 @@ def rows(*patterns, spoils=(), sizes=None, loops=None, **options):
     return make
 
 
+def turned(page, random):
+    """Turned by one to three quarters."""
+    return np.rot90(page, random.integers(1, 4))
+
+
 def on_desk(writer, number):
     """Rows in thin pen on a sheet of paper that lies on a dark, wooden or grey desk."""
     random = writer.random
@@ -88,16 +83,14 @@ def dotted_line(writer, number):
 def form(writer, number):
     """A printed form: a heading, and three to six fields with a number in each."""
     random, unit = writer.random, writer.scale
-    size, field = int(unit * random.uniform(10, 18)), 150 * unit
+    size = int(unit * random.uniform(10, 18))
     inks, answers = [np.pad(words(random, (1, 2), (1, 4), (2 * size, 2 * size + 1)), 20 * unit)], []
     for _ in range(random.integers(3, 7)):
         row = np.zeros((50 * unit, 440 * unit), np.float32)
-        label = words(random, (1, 2), (1, 2), (size, size + 1))
         ink, answer = written(writer, ["dd", "dddd", "dddddddd"], pen=(1, 2), gaps=(3, 8))
-        pasted(row, label, 28 * unit - len(label) + size // 2, 20 * unit)
-        pasted(row, ink, 0, field + 5 * unit)
-        rule = np.ones((int(random.integers(1, unit)), 270 * unit), np.float32)
-        pasted(row, rule, unit * random.uniform(30, 33), field)
+        pasted(row, words(random, (1, 2), (1, 2), (size, size + 1)), 16 * unit, 20 * unit)
+        pasted(row, ink, 0, 155 * unit)
+        row[31 * unit : 31 * unit + random.integers(1, unit), 150 * unit : 420 * unit] = 1
         inks.append(row)
         answers.append(answer)
     return darkened(page(stacked(inks, 0)), random), " ".join(answers)

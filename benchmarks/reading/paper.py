@@ -67,11 +67,6 @@ def jpeg(page, random):
     return np.asarray(Image.open(file)) / 255
 
 
-def turned(page, random):
-    """Turned by one to three quarters."""
-    return np.rot90(page, random.integers(1, 4))
-
-
 def held(least, most, lines=0):
     """A page held askew, by a number of degrees to either side.
 

@@ -30,12 +30,12 @@ def newspaper(random):
     return stacked(columns, 30).T
 
 
-def checks(writer, number):
-    return (np.indices((3000, 4000)) // 30).sum(axis=0) % 2, ""
+def checks(random):
+    return (np.indices((3000, 4000)) // 30).sum(axis=0) % 2
 
 
-def noise(writer, number):
-    return writer.random.random((3000, 4000)), ""
+def noise(random):
+    return random.random((3000, 4000))
 
 
 PICTURES = {  # what it shows, how many megapixels it has, and the function that makes its page
@@ -45,8 +45,8 @@ PICTURES = {  # what it shows, how many megapixels it has, and the function that
     ("a full page of print", 12): KINDS["a full page of print"],
     ("a newspaper", 12): no_digit(newspaper),
     ("a scribble", 12): no_digit(scribble),
-    ("checks", 12): checks,
-    ("noise", 12): noise,
+    ("checks", 12): no_digit(checks),
+    ("noise", 12): no_digit(noise),
 }
 
 

@@ -50,8 +50,9 @@ SEED = 20261203  # of the pages that the figures are of
 
 @functools.cache
 def reader():
-    """The network that is shipped, as a function from images to probabilities."""
-    return load_model(PROJECT / "handwriting" / "model.npz").predict_proba
+    """The network that is shipped, as a function, and the thresholds of config.py."""
+    model = load_model(PROJECT / "handwriting" / "model.npz")
+    return model.predict_proba, check_settings(load_config(), RECOGNITION, "config.py")
 
 
 @functools.cache
@@ -85,8 +86,7 @@ def picture_file(make, seed, number, choosing):
 
 def answer_to(file):
     """The answer to a picture file, "" if there is none."""
-    thresholds = check_settings(load_config(), RECOGNITION, "config.py")
-    return recognise_page(file, reader(), thresholds).text
+    return recognise_page(file, *reader()).text
 
 
 def judge_one(task):
@@ -123,7 +123,7 @@ def main():
     parser.add_argument("--only", default="", help="kinds whose names hold this text")
     arguments = parser.parse_args()
     images, labels = digits(arguments.choosing)
-    right = reader()(images).argmax(axis=1) == labels
+    right = reader()[0](images).argmax(axis=1) == labels
     print(f"The network reads {right.mean():.2%} of the images themselves.")
     print(f"{arguments.number} pages of each kind:\n")
     print("| pages | read exactly | digit error rate | silent errors |")

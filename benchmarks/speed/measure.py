@@ -59,11 +59,6 @@ def time_epoch(epochs, blas_threads):
         return time.perf_counter() - start
 
 
-def take_turns(timers, turns):
-    """The seconds (timers, turns) that timers, functions, return when they take turns."""
-    return np.array([[timer() for timer in timers] for _ in range(1 + turns)])[1:].T  # one warms up
-
-
 def print_table(header, rows):
     """Print a Markdown table, each row as soon as it is there; floats with three decimals."""
     print()
