@@ -57,7 +57,9 @@ def main():
     arguments = parser.parse_args()
     path = arguments.folder / "settings.json"
     rows = json.loads(path.read_text()) if path.exists() else []
-    data = split_images(arguments.share)
+    images, labels, _, _ = load_mnist()
+    number = round(arguments.share * (len(images) - HELD_OUT))
+    data = images[:number], labels[:number], images[-HELD_OUT:], labels[-HELD_OUT:]
     accuracies = {}
     for name, options in (LADDER | VARIANTS).items():
         row = find_row(rows, settings_of(options, arguments.share))
@@ -69,13 +71,6 @@ def main():
     header = "network", "options", "seeds", "validation accuracy", "gain"
     for networks in (LADDER, VARIANTS):
         print_table(header, table_rows(networks, accuracies))
-
-
-def split_images(share):
-    """Images and labels to train on, and those held out: four arrays."""
-    images, labels, _, _ = load_mnist()
-    number = round(share * (len(images) - HELD_OUT))
-    return images[:number], labels[:number], images[-HELD_OUT:], labels[-HELD_OUT:]
 
 
 def settings_of(options, share):

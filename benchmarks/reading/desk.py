@@ -15,7 +15,10 @@ def photograph(sheet, surface, random):
     """A sheet, an image, on a desk with a surface as a JPEG file of a phone: an io.BytesIO."""
     size, corners = framed(sheet.size, random)
     picture = desk_top(surface, size, random)
-    sheet = in_perspective(sheet.convert("RGBA"), corners, size)
+    rectangle = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * sheet.size
+    matrix = estimate_transform("projective", corners, rectangle).params
+    perspective = Image.Transform.PERSPECTIVE, (matrix / matrix[2, 2]).ravel()[:8]
+    sheet = sheet.convert("RGBA").transform(size, *perspective, Image.Resampling.BICUBIC)
     shadow = ImageChops.offset(sheet.getchannel("A"), max(size) // 150)
     shadow = shadow.filter(ImageFilter.BoxBlur(max(size) // 150)).point(lambda value: 0.6 * value)
     picture.paste("black", mask=shadow)
@@ -44,16 +47,6 @@ def framed(sheet, random):
     margins = random.uniform(-0.02, 0.3, (2, 2)) * corners.max(axis=0)
     size = corners.max(axis=0) + margins.sum(axis=0)
     return tuple(map(int, size)), corners + margins[0]
-
-
-def in_perspective(image, corners, size):
-    """An image whose corners (4, 2) are moved to these places in a picture of a size."""
-    rectangle = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * image.size
-    matrix = estimate_transform("projective", corners, rectangle).params
-    coefficients = (matrix / matrix[2, 2]).ravel()[:8]
-    return image.transform(
-        size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC
-    )
 
 
 def desk_top(surface, size, random):

@@ -4,9 +4,6 @@ No typeface, symbol or shape is one of handwriting/beyond_mnist.py, so the netwo
 none of them.
 """
 
-import functools
-from pathlib import Path
-
 import numpy as np
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
@@ -68,17 +65,10 @@ def words(random, lines, counts, sizes):
     return stacked(inks, size // 2)
 
 
-@functools.cache
-def font(face, size):
-    """A typeface of matplotlib's at a size in pixels, by the name of its file."""
-    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", f"{face}.ttf")), size)
-
-
 def printed(text, face, size, thickening=0):
-    """A text in a typeface, as ink that fits tightly."""
-    box = font(face, size).getbbox(text, stroke_width=thickening)
-    left, top, right, bottom = map(int, box)
+    """A text in a typeface of matplotlib's, as ink that fits tightly; size: in pixels."""
+    font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/{face}.ttf", size)
+    left, top, right, bottom = map(int, font.getbbox(text, stroke_width=thickening))
     image = Image.new("L", (right - left, bottom - top))
-    pen = ImageDraw.Draw(image)
-    pen.text((-left, -top), text, 255, font(face, size), stroke_width=thickening)
+    ImageDraw.Draw(image).text((-left, -top), text, 255, font, stroke_width=thickening)
     return np.asarray(image, np.float32) / 255

@@ -30,14 +30,6 @@ def newspaper(random):
     return stacked(columns, 30).T
 
 
-def checks(random):
-    return (np.indices((3000, 4000)) // 30).sum(axis=0) % 2
-
-
-def noise(random):
-    return random.random((3000, 4000))
-
-
 PICTURES = {  # what it shows, how many megapixels it has, and the function that makes its page
     ("a sheet on a desk", 12): on_desk,
     ("a sheet on a desk", 89): on_desk,  # nearly the largest that is accepted
@@ -45,8 +37,8 @@ PICTURES = {  # what it shows, how many megapixels it has, and the function that
     ("a full page of print", 12): KINDS["a full page of print"],
     ("a newspaper", 12): no_digit(newspaper),
     ("a scribble", 12): no_digit(scribble),
-    ("checks", 12): no_digit(checks),
-    ("noise", 12): no_digit(noise),
+    ("checks", 12): no_digit(lambda random: (np.indices((3000, 4000)) // 30).sum(axis=0) % 2),
+    ("noise", 12): no_digit(lambda random: random.random((3000, 4000))),
 }
 
 

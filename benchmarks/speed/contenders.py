@@ -27,7 +27,7 @@ class Contender:
 
     X: (n, 784) float32; labels: (n,) uint8; settings: of the training. A subclass builds a model
     from the initial `parameters`, W_1, b_1, W_2, b_2, and defines a step or, if its library has a
-    function for it, an epoch. Some also distort the images as `augmentation.distort` does.
+    function for it, an epoch. Some also distort groups of images as `augmentation.distort` does.
     """
 
     blas_threads = None  # the default of the BLAS library
@@ -51,7 +51,8 @@ class Contender:
             X = self.X
             if self.settings.augment:
                 generator = train.random_generator(self.settings, train.AUGMENTATION, epoch)
-                X = self.distort(X, random_warps(generator, WARPS))
+                positions = random_warps(generator, WARPS).reshape(WARPS, 2, SIDE, SIDE)
+                X = self.distort(X.reshape(WARPS, -1, SIDE, SIDE), positions).reshape(-1, INPUTS)
             generator = train.random_generator(self.settings, train.SHUFFLING, epoch)
             self.epoch(X, generator.permutation(n).reshape(-1, self.batch_size))
             yield
@@ -142,14 +143,12 @@ class PyTorch(Contender):
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def distort(self, X, positions):
+    def distort(self, groups, positions):
         import torch
 
         # grid_sample wants the column before the row, both from -1 to 1
-        grids = (2 / (SIDE - 1) * torch.from_numpy(positions) - 1).flip(1).movedim(1, 2)
-        groups, grids = X.view(WARPS, -1, SIDE, SIDE), grids.view(WARPS, SIDE, SIDE, 2)
-        warped = torch.nn.functional.grid_sample(groups, grids, align_corners=True)
-        return warped.view(-1, INPUTS)
+        grids = (2 / (SIDE - 1) * torch.from_numpy(positions) - 1).flip(1).movedim(1, -1)
+        return torch.nn.functional.grid_sample(groups, grids, align_corners=True)
 
 
 class ScikitLearn(Contender):
@@ -194,11 +193,9 @@ class Jax(Contender):
 
             return jax.lax.scan(step, parameters, batches)[0]
 
-        def distort(X, positions):
-            groups = X.reshape(WARPS, -1, SIDE, SIDE)
-            positions = positions.reshape(WARPS, 2, SIDE, SIDE)
+        def distort(groups, positions):
             warp = functools.partial(map_coordinates, order=1)
-            return jax.vmap(jax.vmap(warp, (0, None)))(groups, positions).reshape(-1, INPUTS)
+            return jax.vmap(jax.vmap(warp, (0, None)))(groups, positions)
 
         self.scan, self.distort = jax.jit(scan), jax.jit(distort)
 

@@ -6,7 +6,6 @@ import itertools
 import os
 import platform
 import re
-import time
 import timeit
 from pathlib import Path
 
@@ -49,14 +48,6 @@ def peaks():
     if clock := re.search(r"cpu MHz\s*: (.*)", CPU_INFORMATION):
         gigahertz, floats = float(clock[1]) / 1000, 16 if "avx512f" in CPU_INFORMATION else 8
         yield f"2 x 2 x {floats} x {gigahertz:.1f} GHz", 4 * floats * gigahertz
-
-
-def time_epoch(epochs, blas_threads):
-    """Train the next epoch with this number of BLAS threads; return the seconds."""
-    with threadpool_limits(blas_threads, user_api="blas"):
-        start = time.perf_counter()
-        next(epochs)
-        return time.perf_counter() - start
 
 
 def print_table(header, rows):
