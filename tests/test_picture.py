@@ -93,7 +93,15 @@ def specks(page, random):
     return page
 
 
-SPOIL = [darkened, jpeg, noisy, shadow, specks, table, pencil, blurred, held(0, 10), held(0, 1, 2)]
+def tilted(page, random):
+    return held(page, random, 0, 10)
+
+
+def squared(page, random):
+    return held(page, random, 0, 1, lines=2)
+
+
+SPOIL = [darkened, jpeg, noisy, shadow, specks, table, pencil, blurred, tilted, squared]
 
 
 @pytest.mark.parametrize("spoil", SPOIL)

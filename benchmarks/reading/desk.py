@@ -50,7 +50,7 @@ def framed(sheet, random):
 
 
 def desk_top(surface, size, random):
-    """The top of a desk with a cup or a pen on it: an image of a size (width, height)."""
+    """The top of a desk with a pen on it: an image of a size (width, height)."""
     colour, contrast, grain = {
         "dark": (random.uniform(20, 60) * random.uniform(0.85, 1.15, 3), 0.1, 1),
         "wooden": (random.choice([(150, 85, 35), (190, 140, 90)]), 0.1, (1.5, 120)),
@@ -62,13 +62,9 @@ def desk_top(surface, size, random):
     pixels = np.clip(pattern[..., None] * colour, 0, 255).astype(np.uint8)
     picture, unit = Image.fromarray(pixels).resize(size), max(size) / 100
     x, y = random.choice([0, 1], 2) * size + random.normal(0, 4 * unit, 2)
+    line = x, y, *random.uniform(0.2, 0.8, 2) * size
     colour = tuple(map(int, random.uniform(20, 200) * random.uniform(0.8, 1.2, 3)))
-    if random.random() < 0.5:
-        box = x - 14 * unit, y - 14 * unit, x + 14 * unit, y + 14 * unit
-        ImageDraw.Draw(picture).ellipse(box, colour)
-    else:
-        line = x, y, *random.uniform(0.2, 0.8, 2) * size
-        ImageDraw.Draw(picture).line(line, colour, round(3 * unit))
+    ImageDraw.Draw(picture).line(line, colour, round(3 * unit))
     return picture
 
 

@@ -8,9 +8,10 @@ import itertools
 
 import numpy as np
 
+from benchmarks.reading import paper
 from benchmarks.reading.desk import SURFACES, photograph
 from benchmarks.reading.non_digits import drawing, scribble, symbol, words
-from benchmarks.reading.paper import as_image, darkened, held, jpeg, page, pasted, shadow, stacked
+from benchmarks.reading.paper import as_image, page, pasted, stacked
 
 PAPERS = [(0.95, 0.95, 0.94), (0.96, 0.93, 0.84), (0.95, 0.92, 0.35)]  # the last one is a note's
 PENS = [(0.1, 0.1, 0.12), (0.12, 0.16, 0.45), (0.3, 0.3, 0.32)]  # the last one is a pencil
@@ -39,22 +40,20 @@ def written(writer, patterns, least=1, most=None, scales=None, pen=None, space=8
 
 
 def rows(*patterns, spoils=(), sizes=None, loops=None, **options):
-    """Rows, and what happens to their page. sizes, loops: see Writer. options: see written."""
+    """Rows, and what happens to their page: functions and their arguments.
+
+    sizes, loops: see Writer. options: see written.
+    """
 
     def make(writer, number):
         writer.sizes, writer.loops = sizes or {}, loops or {}
         ink, answer = written(writer, patterns, **options)
         picture = page(ink, 60)
-        for spoil in spoils:
-            picture = spoil(picture, writer.random)
+        for spoil, *arguments in spoils:
+            picture = spoil(picture, writer.random, *arguments)
         return picture, answer
 
     return make
-
-
-def turned(page, random):
-    """Turned by one to three quarters."""
-    return np.rot90(page, random.integers(1, 4))
 
 
 def on_desk(writer, number):
@@ -63,8 +62,8 @@ def on_desk(writer, number):
     options = {"pen": (1, 1.8), "space": random.uniform(0, 30), "gaps": (4, random.uniform(10, 18))}
     ink, answer = written(writer, ["d" * count for count in range(3, 15)], 3, 9, **options)
     margins = random.uniform(0.05, 0.4, (2, 2)) * np.reshape(ink.shape, (2, 1))
-    paper, pen = PAPERS[random.choice(3, p=[0.8, 0.1, 0.1])], random.choice(PENS)
-    sheet = page(np.pad(ink, margins.astype(int)), 0, np.array(paper), pen)
+    colour, pen = PAPERS[random.choice(3, p=[0.8, 0.1, 0.1])], random.choice(PENS)
+    sheet = page(np.pad(ink, margins.astype(int)), 0, np.array(colour), pen)
     return photograph(as_image(sheet), SURFACES[number % 3], random), answer
 
 
@@ -93,7 +92,7 @@ def form(writer, number):
         row[31 * unit : 31 * unit + random.integers(1, unit), 150 * unit : 420 * unit] = 1
         inks.append(row)
         answers.append(answer)
-    return darkened(page(stacked(inks, 0)), random), " ".join(answers)
+    return paper.darkened(page(stacked(inks, 0)), random), " ".join(answers)
 
 
 def grid(*shapes, gap=None, filled=1.0, print_around=False):
@@ -120,7 +119,7 @@ def grid(*shapes, gap=None, filled=1.0, print_around=False):
             above, below = (words(random, (3, 6), (2, 5), (25, 45)) for _ in range(2))
             ink = stacked([above, ink, below], side)
         answer = " ".join("".join(row) for row in cells)
-        return darkened(held(0, 5)(page(ink), random), random), " ".join(answer.split())
+        return paper.darkened(paper.held(page(ink), random, 0, 5), random), " ".join(answer.split())
 
     return make
 
@@ -141,8 +140,8 @@ KINDS = {
     "rows of three sizes": rows("dddd", "ddd", "ddddd", scales=(4, 9, 2)),
     "a large digit below the time": rows("d:dd", "d", scales=(2, 15)),
     "numbers with gaps": rows("d dd ddd dd", "ddd dd dd d", least=3, gaps=(2, 6)),
-    "rows tilted by 5 to 15 degrees": rows("dddddd", least=3, most=6, spoils=[held(5, 15)]),
-    "turned by one to three quarters": rows("ddddd", least=3, spoils=[turned]),
+    "rows tilted by 5 to 15 degrees": rows("dddddd", least=3, most=6, spoils=[(paper.held, 5, 15)]),
+    "turned by one to three quarters": rows("ddddd", least=3, spoils=[(paper.turned,)]),
     "six digits, a quarter of the pairs touch": rows("dddddd", touching=0.25),
     "long-tailed 7s and 9s beside small digits": rows("0dddd7dd", "dd9ddd0d", sizes=TAILED, **THIN),
     "tall 1s with a flag": rows("IddId", "dIIdd", reach=(0.05, 0.25)),
@@ -159,9 +158,11 @@ KINDS = {
     "tables": grid((5, 4), filled=0.8),
     "sudokus in a newspaper": grid((9, 9), filled=0.5, print_around=True),
     "forms with headings and rules": form,
-    "squared paper in the shade, JPEG": rows("dddd", spoils=[held(0, 1, 2), darkened, jpeg]),
-    "ruled paper held at 8 to 12 degrees": rows("dddd", spoils=[held(8, 12, 1)]),
-    "hard shadows": rows("dddd", spoils=[shadow]),
+    "squared paper in the shade, JPEG": rows(
+        "dddd", spoils=[(paper.held, 0, 1, 2), (paper.darkened,), (paper.jpeg,)]
+    ),
+    "ruled paper held at 8 to 12 degrees": rows("dddd", spoils=[(paper.held, 8, 12, 1)]),
+    "hard shadows": rows("dddd", spoils=[(paper.shadow,)]),
     "sheets on a dark, wooden or grey desk": on_desk,
     "letters and symbols": no_digit(symbol),
     "scribbles and drawings": no_digit(drawing, scribble),

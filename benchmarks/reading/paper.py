@@ -67,19 +67,20 @@ def jpeg(page, random):
     return np.asarray(Image.open(file)) / 255
 
 
-def held(least, most, lines=0):
+def turned(page, random):
+    """Turned by one to three quarters."""
+    return np.rot90(page, random.integers(1, 4))
+
+
+def held(page, random, least, most, lines=0):
     """A page held askew, by a number of degrees to either side.
 
     lines: 1 for horizontal ones on the paper, 2 for squares.
     """
-
-    def spoil(page, random):
-        angle = random.choice([-1, 1]) * random.uniform(least, most)
-        page = ndimage.rotate(page, angle, order=1, cval=PAPER)
-        y, x = np.indices(page.shape) + random.integers(35, size=(2, 1, 1))
-        slope = np.sin(np.radians(angle))
-        for across in (y + slope * x, x - slope * y)[:lines]:
-            page = np.where(across % 35 < 2, 0.7 * page, page)
-        return page
-
-    return spoil
+    angle = random.choice([-1, 1]) * random.uniform(least, most)
+    page = ndimage.rotate(page, angle, order=1, cval=PAPER)
+    y, x = np.indices(page.shape) + random.integers(35, size=(2, 1, 1))
+    slope = np.sin(np.radians(angle))
+    for across in (y + slope * x, x - slope * y)[:lines]:
+        page = np.where(across % 35 < 2, 0.7 * page, page)
+    return page

@@ -12,7 +12,7 @@ table that is printed, in Markdown, is of one kind of page:
 - silent errors: pages that are not read exactly, and whose answer has neither a `?` nor a `_`.
 
 In the end it draws docs/pages.png, a page of each kind with its answer. With --choosing, the pages
-are of other test digits: for choosing the rules by which pages are read.
+are of other test digits, for choosing rules.
 """
 
 import argparse

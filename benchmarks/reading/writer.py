@@ -71,12 +71,11 @@ class Writer:
     def mark(self, mark, reach):
         """The ink of a mark, as high as a row. reach: see text."""
         random, unit = self.random, self.scale
-        over = random.uniform(*reach) if mark in TALL else 0
-        # x: wider or narrower, and slanting
-        change = [[random.uniform(0.7, 1.2), 0], [random.normal(0, 0.1), 1]]
-        lines = [points @ change + random.normal(0, 0.02, 2) for points in MARKS[mark]]
-        stretch = [1, 1 + 2 * over]  # from the middle
-        lines = [unit * (20 * (0.5 + (points - 0.5) * stretch) + (10, 7)) for points in lines]
+        height = 1 + 2 * random.uniform(*reach) if mark in TALL else 1
+        # wider or narrower, slanting, and stretched from the middle
+        change = [[random.uniform(0.7, 1.2), 0], [random.normal(0, 0.1), height]]
+        lines = [points - 0.5 + random.normal(0, 0.02, 2) for points in MARKS[mark]]
+        lines = [unit * (20 * points @ change + (20, 17)) for points in lines]
         return drawn(lines, (self.pen or PEN) * unit, 44 * unit)
 
     def text(self, pattern, gaps=(3, 12), touching=0.0, reach=(0.1, 0.3)):
@@ -105,7 +104,8 @@ class Writer:
                 ink, label, top = self.mark(character, reach), READ_AS.get(character, " "), 0
             ink = np.pad(ink, ((top, max(0, height - len(ink) - top)), (0, 0)))[:height]
             answer += label
-            ink = trimmed(ink)
+            columns = np.flatnonzero((ink > 0.5).any(axis=0))
+            ink = ink[:, columns[0] : columns[-1] + 1]
             if row is None:
                 row = ink
             elif is_digit and self.random.random() < touching:
@@ -155,12 +155,6 @@ def with_long_stem(image, size):
     last = round(28 * size) - 1
     rows = np.interp(np.arange(last + 1), [0, 13, last], [0, 13, 27])  # those above 13 stay
     return ndimage.map_coordinates(image, np.meshgrid(rows, np.arange(28), indexing="ij"), order=1)
-
-
-def trimmed(ink):
-    """Ink without the empty columns on the left and right."""
-    columns = np.flatnonzero((ink > 0.5).any(axis=0))
-    return ink[:, columns[0] : columns[-1] + 1]
 
 
 def pushed_together(left, right):

@@ -204,9 +204,6 @@ class Jax(Contender):
         self.parameters[0].block_until_ready()
 
 
-# Parts of an epoch of this project.
-
-
 class MatrixProducts(Contender):
     title = "the matrix products alone"
     blas_threads = 1
