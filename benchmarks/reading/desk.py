@@ -34,10 +34,7 @@ def photograph(sheet, surface, random):
 
 
 def framed(sheet, random):
-    """The size (width, height) of a photograph and where the corners (4, 2) of the sheet are in it.
-
-    sheet: its width and height. It is turned and seen at a slant, and may reach out of the picture.
-    """
+    """The size of a photograph, and where the corners (4, 2) of a sheet of a size are in it."""
     angle = np.radians(random.normal(0, 5))
     turn = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
     corners = np.array(sheet) / max(sheet) * [(-1, -1), (1, -1), (1, 1), (-1, 1)] @ turn

@@ -20,6 +20,7 @@ from reading import PROJECT, picture_file
 from benchmarks.reading.non_digits import scribble, words
 from benchmarks.reading.pages import KINDS, no_digit, on_desk, rows
 from benchmarks.reading.paper import stacked
+from benchmarks.speed.measure import print_table
 
 UNITS = 1e3 if sys.platform == "linux" else 1e6  # of the peak memory, for one megabyte
 
@@ -42,31 +43,28 @@ PICTURES = {  # what it shows, how many megapixels it has, and the function that
 }
 
 
+def main():
+    # in a process of its own, since a child's peak memory starts from that of its parent
+    with tempfile.TemporaryDirectory() as folder, multiprocessing.Pool(1) as pool:
+        header = "picture", "megapixels", "processor seconds", "megabytes"
+        print_table(header, (table_row(pool, name, Path(folder, "1.jpg")) for name in PICTURES))
+
+
+def table_row(pool, name, path):
+    """Read a picture in a process of its own: a row of the table."""
+    pool.apply(save_picture, (name, path))
+    command = [sys.executable, "main.py", "--predict", path, "--plots-dir", path.parent]
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
+    _, _, usage = os.wait4(process.pid, 0)
+    seconds, megabytes = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / UNITS
+    return *name, f"{seconds:.1f}", f"{megabytes:,.0f}"
+
+
 def save_picture(name, path):
     """Save one of the pictures, enlarged or reduced."""
     image = Image.open(picture_file(PICTURES[name], seed=1, number=0, choosing=True)[0])
     size = np.array(image.size) * np.sqrt(1e6 * name[1] / np.prod(image.size))
     image.resize([int(side) for side in size], Image.Resampling.BICUBIC).save(path)
-
-
-def measure(path):
-    """Read a picture in a process of its own: the seconds and megabytes that it takes."""
-    command = [sys.executable, "main.py", "--predict", path, "--plots-dir", path.parent]
-    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
-    _, _, usage = os.wait4(process.pid, 0)
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / UNITS
-
-
-def main():
-    print("| picture | megapixels | processor seconds | megabytes |")
-    print("|---|---:|---:|---:|")
-    # in a process of its own, since a child's peak memory starts from that of its parent
-    with tempfile.TemporaryDirectory() as folder, multiprocessing.Pool(1) as pool:
-        path = Path(folder, "picture.jpg")
-        for name in PICTURES:
-            pool.apply(save_picture, (name, path))
-            seconds, megabytes = measure(path)
-            print(f"| {name[0]} | {name[1]} | {seconds:.1f} | {megabytes:,.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from rapidfuzz.distance import Levenshtein
 from benchmarks.reading.pages import KINDS
 from benchmarks.reading.paper import as_image
 from benchmarks.reading.writer import Writer
+from benchmarks.speed.measure import print_table
 from data_preprocessing import load_mnist
 from files import PROJECT
 from handwriting.page import recognise_page
@@ -122,24 +123,22 @@ def main():
     parser.add_argument("--number", type=int, default=100, help="of pages of each kind")
     parser.add_argument("--only", default="", help="kinds whose names hold this text")
     arguments = parser.parse_args()
-    images, labels = digits(arguments.choosing)
-    right = reader()[0](images).argmax(axis=1) == labels
-    print(f"The network reads {right.mean():.2%} of the images themselves.")
-    print(f"{arguments.number} pages of each kind:\n")
-    print("| pages | read exactly | digit error rate | silent errors |")
-    print("|---|---:|---:|---:|")
+    kinds = [kind for kind in KINDS if arguments.only in kind]
+    header = f"{arguments.number} pages of", "read exactly", "digit error rate", "silent errors"
     with multiprocessing.Pool() as pool:
-        for kind in KINDS:
-            if arguments.only not in kind:
-                continue
-            tasks = ((kind, number, arguments.choosing) for number in range(arguments.number))
-            results = np.array(list(pool.imap_unordered(judge_one, tasks)))
-            exact, silent = results[:, :2].mean(axis=0)
-            wrong, written = results[:, 2:].sum(axis=0)
-            rate = f"{wrong / written:.1%}" if written else "-"
-            print(f"| {kind} | {exact:.1%} | {rate} | {silent:.1%} |", flush=True)
+        options = arguments.number, arguments.choosing
+        print_table(header, (table_row(pool, kind, *options) for kind in kinds))
     if not arguments.choosing:
         draw_pages(PROJECT / "docs" / "pages.png")
+
+
+def table_row(pool, kind, number, choosing):
+    """Read pages of a kind: a row of the table."""
+    tasks = ((kind, n, choosing) for n in range(number))
+    results = np.array(list(pool.imap_unordered(judge_one, tasks)))
+    exact, silent = results[:, :2].mean(axis=0)
+    wrong, written = results[:, 2:].sum(axis=0)
+    return kind, f"{exact:.1%}", f"{wrong / written:.1%}" if written else "-", f"{silent:.1%}"
 
 
 if __name__ == "__main__":

@@ -46,7 +46,6 @@ class Contender:
 
     def epochs(self):
         """Train epoch after epoch, on whole batches; yield after each epoch."""
-        n = len(self.labels) // self.batch_size * self.batch_size
         for epoch in itertools.count():
             X = self.X
             if self.settings.augment:
@@ -54,7 +53,7 @@ class Contender:
                 positions = random_warps(generator, WARPS).reshape(WARPS, 2, SIDE, SIDE)
                 X = self.distort(X.reshape(WARPS, -1, SIDE, SIDE), positions).reshape(-1, INPUTS)
             generator = train.random_generator(self.settings, train.SHUFFLING, epoch)
-            self.epoch(X, generator.permutation(n).reshape(-1, self.batch_size))
+            self.epoch(X, generator.permutation(len(X)).reshape(-1, self.batch_size))
             yield
 
     def epoch(self, X, batches):
