@@ -5,7 +5,9 @@ import io
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from scipy import ndimage
-from skimage.transform import estimate_transform
+from skimage.transform import AffineTransform, estimate_transform
+
+from benchmarks.reading.paper import across, darkened
 
 LONGEST = 3000  # side of a sheet in a photograph, in pixels
 SURFACES = "dark", "wooden", "grey"
@@ -24,8 +26,11 @@ def photograph(sheet, surface, random):
     picture.paste("black", mask=shadow)
     picture.paste(sheet, mask=sheet)
     picture = picture.filter(ImageFilter.GaussianBlur(max(size) / 2500 * random.uniform(0.4, 1.2)))
-    pixels = np.asarray(picture) * light(size, random)[..., None]
-    pixels *= random.uniform(0.92, 1, 3)  # a cast of colour
+    # light that falls off to one side, and the soft shadow of a hand or a phone
+    flat = np.ones((picture.height, picture.width), np.float32)
+    shade = random.uniform(0, 0.45) / (1 + np.exp(-across(flat, random) / 0.05))
+    light = (1 - shade) * darkened(flat, random)
+    pixels = np.asarray(picture) * light[..., None] * random.uniform(0.92, 1, 3)
     pixels += random.uniform(1, 6) * random.standard_normal((*pixels.shape[:2], 1), np.float32)
     file = io.BytesIO()
     picture = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
@@ -36,7 +41,7 @@ def photograph(sheet, surface, random):
 def framed(sheet, random):
     """The size of a photograph, and where the corners (4, 2) of a sheet of a size are in it."""
     angle = np.radians(random.normal(0, 5))
-    turn = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
+    turn = AffineTransform(rotation=angle).params[:2, :2]
     corners = np.array(sheet) / max(sheet) * [(-1, -1), (1, -1), (1, 1), (-1, 1)] @ turn
     corners /= 1 + corners @ random.normal(0, (0.03, 0.08))[:, None]  # the far side is smaller
     corners -= corners.min(axis=0)
@@ -63,13 +68,3 @@ def desk_top(surface, size, random):
     colour = tuple(map(int, random.uniform(20, 200) * random.uniform(0.8, 1.2, 3)))
     ImageDraw.Draw(picture).line(line, colour, round(3 * unit))
     return picture
-
-
-def light(size, random):
-    """Light that falls off to one side, with the soft shadow of a hand or a phone: from 0 to 1."""
-    y, x = (np.indices(size[::-1]) / max(size)).astype(np.float32)
-    angle, turn = random.uniform(0, 2 * np.pi, 2)
-    away = np.cos(angle) * x + np.sin(angle) * y
-    brightness = 1 - random.uniform(0.05, 0.5) * (away - away.min()) / np.ptp(away)
-    edge = np.cos(turn) * (x - random.uniform(0.2, 0.8)) + np.sin(turn) * (y - 0.5)
-    return brightness * (1 - random.uniform(0, 0.45) / (1 + np.exp(-edge / 0.05)))

@@ -16,6 +16,7 @@ from benchmarks.reading.paper import as_image, page, pasted, stacked
 PAPERS = [(0.95, 0.95, 0.94), (0.96, 0.93, 0.84), (0.95, 0.92, 0.35)]  # the last one is a note's
 PENS = [(0.1, 0.1, 0.12), (0.12, 0.16, 0.45), (0.3, 0.3, 0.32)]  # the last one is a pencil
 TAILED = dict.fromkeys(range(1, 9), (0.5, 0.7)) | {0: (0.3, 0.38), 7: (1.2, 1.35), 9: (1.2, 1.35)}
+DIGITS = "dd", "dddd", "dddddddd"
 THIN = {"pen": (0.6, 1.2), "gaps": (3, 8)}  # as it is drawn on a screen
 BRACKETED = "(d+d)/d", "dd+dxdd-(d+dd)/d", "d-d/d", "d-dx(d-d)/d", "(d-d+dxdd)xd+ddd", "dxd=dd"
 
@@ -67,18 +68,6 @@ def on_desk(writer, number):
     return photograph(as_image(sheet), SURFACES[number % 3], random), answer
 
 
-def dotted_line(writer, number):
-    """Digits on a dotted line, whose dots touch some of them."""
-    random, unit = writer.random, writer.scale
-    ink, answer = written(writer, ["ddd", "ddddd", "dddddddd"], pen=(1, 2), gaps=(2, 10))
-    ink = np.pad(ink, ((0, 0), [20 * unit] * 2))
-    radius, distance = unit * random.uniform(0.35, 0.8), unit * random.uniform(2, 3.5)
-    y, x = np.indices(ink.shape)
-    y = y - unit * random.uniform(26, 29)  # the feet of digits that are not shifted
-    is_dot = np.hypot(x % distance - distance / 2, y) < radius
-    return page(np.maximum(ink, is_dot)), answer
-
-
 def form(writer, number):
     """A printed form: a heading, and three to six fields with a number in each."""
     random, unit = writer.random, writer.scale
@@ -86,7 +75,7 @@ def form(writer, number):
     inks, answers = [np.pad(words(random, (1, 2), (1, 4), (2 * size, 2 * size + 1)), 20 * unit)], []
     for _ in range(random.integers(3, 7)):
         row = np.zeros((50 * unit, 440 * unit), np.float32)
-        ink, answer = written(writer, ["dd", "dddd", "dddddddd"], pen=(1, 2), gaps=(3, 8))
+        ink, answer = written(writer, DIGITS, pen=(1, 2), gaps=(3, 8))
         pasted(row, words(random, (1, 2), (1, 2), (size, size + 1)), 16 * unit, 20 * unit)
         pasted(row, ink, 0, 155 * unit)
         row[31 * unit : 31 * unit + random.integers(1, unit), 150 * unit : 420 * unit] = 1
@@ -152,7 +141,7 @@ KINDS = {
     "a superscript: 98² + 3": rows("dd^ + d", gaps=(3, 6)),
     "times: 1:26:25": rows("d:dd:dd", "dd:dd"),
     "slashes as tall as the digits: 12/05/2026": rows("dd/dd/dddd", reach=(-0.05, 0.05)),
-    "digits on a dotted line": dotted_line,
+    "digits on a dotted line": rows(*DIGITS, pen=(1, 2), spoils=[(paper.dotted,)]),
     "a box round each digit": grid((1, 3), (1, 4), (1, 5), (1, 6), gap=6),
     "combs of two to eight cells": grid(*[(1, cells) for cells in range(2, 9)]),
     "tables": grid((5, 4), filled=0.8),

@@ -67,6 +67,14 @@ def jpeg(page, random):
     return np.asarray(Image.open(file)) / 255
 
 
+def dotted(page, random):
+    """A dotted line at the feet of the digits of one row."""
+    y, x = np.indices(page.shape) / len(page)
+    radius, distance = random.uniform((0.0045, 0.025), (0.009, 0.04))
+    is_dot = np.hypot(x % distance - distance / 2, y - random.uniform(0.5, 0.54)) < radius
+    return np.where(is_dot, INK, page)
+
+
 def turned(page, random):
     """Turned by one to three quarters."""
     return np.rot90(page, random.integers(1, 4))
