@@ -1,20 +1,18 @@
 """Photographs of a sheet of paper on a desk, taken with a hand-held phone, for pages.py."""
 
-import io
-
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from scipy import ndimage
 from skimage.transform import AffineTransform, estimate_transform
 
-from benchmarks.reading.paper import across, darkened
+from benchmarks.reading.paper import across, darkened, jpeg
 
 LONGEST = 3000  # side of a sheet in a photograph, in pixels
 SURFACES = "dark", "wooden", "grey"
 
 
 def photograph(sheet, surface, random):
-    """A sheet, an image, on a desk with a surface as a JPEG file of a phone: an io.BytesIO."""
+    """A sheet, an image, on a desk with a surface: a page (height, width, 3)."""
     size, corners = framed(sheet.size, random)
     picture = desk_top(surface, size, random)
     rectangle = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * sheet.size
@@ -29,13 +27,11 @@ def photograph(sheet, surface, random):
     # light that falls off to one side, and the soft shadow of a hand or a phone
     flat = np.ones((picture.height, picture.width), np.float32)
     shade = random.uniform(0, 0.45) / (1 + np.exp(-across(flat, random) / 0.05))
-    light = (1 - shade) * darkened(flat, random)
-    pixels = np.asarray(picture) * light[..., None] * random.uniform(0.92, 1, 3)
-    pixels += random.uniform(1, 6) * random.standard_normal((*pixels.shape[:2], 1), np.float32)
-    file = io.BytesIO()
-    picture = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
-    picture.save(file, "JPEG", quality=int(random.integers(60, 95)))
-    return file
+    light = np.float32((1 - shade) * darkened(flat, random))
+    cast = random.uniform(0.92, 1, 3).astype(np.float32)
+    pixels = np.asarray(picture) / np.float32(255) * light[..., None] * cast
+    noise = random.standard_normal((*flat.shape, 1), np.float32)
+    return jpeg(pixels + np.float32(random.uniform(0, 0.025)) * noise, random, 60)
 
 
 def framed(sheet, random):

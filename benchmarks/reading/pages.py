@@ -1,7 +1,6 @@
 """Kinds of pages, most of them made from MNIST's digits, for reading.py.
 
-Each is a function that takes a writer and the page's number, and returns the page, or a picture
-file, and its answer.
+Each is a function that takes a writer and the page's number, and returns the page and its answer.
 """
 
 import itertools
@@ -63,8 +62,8 @@ def on_desk(writer, number):
     options = {"pen": (1, 1.8), "space": random.uniform(0, 30), "gaps": (4, random.uniform(10, 18))}
     ink, answer = written(writer, ["d" * count for count in range(3, 15)], 3, 9, **options)
     margins = random.uniform(0.05, 0.4, (2, 2)) * np.reshape(ink.shape, (2, 1))
-    colour, pen = PAPERS[random.choice(3, p=[0.8, 0.1, 0.1])], random.choice(PENS)
-    sheet = page(np.pad(ink, margins.astype(int)), 0, np.array(colour), pen)
+    colour, pen = np.array(PAPERS[random.choice(3, p=[0.8, 0.1, 0.1])]), random.choice(PENS)
+    sheet = colour + (pen - colour) * np.pad(ink, margins.astype(int))[..., None]
     return photograph(as_image(sheet), SURFACES[number % 3], random), answer
 
 

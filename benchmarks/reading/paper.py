@@ -14,11 +14,8 @@ PAPER, INK = 0.9, 0.15  # grey values, from 0 (black) to 1
 
 
 def page(ink, margin=30, paper=PAPER, pen=INK):
-    """A page (height, width) or, with colours (3,) for paper and pen, (height, width, 3)."""
-    ink = np.pad(ink, margin)
-    if np.ndim(paper):
-        ink = ink[..., None]
-    return paper + (np.asarray(pen) - paper) * ink
+    """A page of ink; paper, pen: their grey values."""
+    return paper + (pen - paper) * np.pad(ink, margin)
 
 
 def as_image(page):
@@ -60,11 +57,11 @@ def across(page, random):
     return np.cos(angle) * x + np.sin(angle) * y
 
 
-def jpeg(page, random):
-    """JPEG at a quality of 10 to 95 of 100."""
+def jpeg(page, random, least=10):
+    """JPEG at a quality of `least` to 95 of 100."""
     file = io.BytesIO()
-    as_image(page).save(file, "JPEG", quality=int(random.integers(10, 96)))
-    return np.asarray(Image.open(file)) / 255
+    as_image(page).save(file, "JPEG", quality=int(random.integers(least, 96)))
+    return np.asarray(Image.open(file), np.float32) / 255
 
 
 def dotted(page, random):

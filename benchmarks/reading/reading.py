@@ -78,8 +78,6 @@ def make_page(kind, number, choosing):
 def picture_file(make, seed, number, choosing):
     """The picture file of a page, and its answer. make: the function that makes the page."""
     picture, expected = make(Writer(*digits(choosing), seed), number)
-    if isinstance(picture, io.BytesIO):
-        return picture, expected
     file = io.BytesIO()
     as_image(picture).save(file, "BMP")
     return file, expected

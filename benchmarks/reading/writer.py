@@ -14,10 +14,7 @@ CIRCLE = 0.5 + 0.5 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)  # in a 
 
 
 def strokes(text):
-    """Strokes in a unit square, each (n, 2) float64, from points "x,y" in hundredths, parted by /.
-
-    y points downwards.
-    """
+    """Strokes, each (n, 2) points x and y, from points "x,y" in hundredths; a / starts a stroke."""
     lines = (stroke.split() for stroke in text.split("/"))
     return [np.array([point.split(",") for point in line], float) / 100 for line in lines]
 
