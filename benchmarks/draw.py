@@ -33,8 +33,7 @@ def main():
     ):
         address = re.search(r"http://\S+/", program.stdout.readline())[0]
         options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
         page = browser.new_page(viewport={"width": 1100, "height": 620})
         page.goto(address)
         page.evaluate(TIMER)

@@ -8,13 +8,12 @@ from skimage.transform import AffineTransform, estimate_transform
 from benchmarks.reading.paper import across, darkened, jpeg
 
 LONGEST = 3000  # side of a sheet in a photograph, in pixels
-SURFACES = "dark", "wooden", "grey"
 
 
-def photograph(sheet, surface, random):
-    """A sheet, an image, on a desk with a surface: a page (height, width, 3)."""
+def photograph(sheet, number, random):
+    """A sheet, an image, on a dark, wooden or grey desk by its number: a page in colours."""
     size, corners = framed(sheet.size, random)
-    picture = desk_top(surface, size, random)
+    picture = desk_top(number, size, random)
     rectangle = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * sheet.size
     matrix = estimate_transform("projective", corners, rectangle).params
     perspective = Image.Transform.PERSPECTIVE, (matrix / matrix[2, 2]).ravel()[:8]
@@ -36,8 +35,7 @@ def photograph(sheet, surface, random):
 
 def framed(sheet, random):
     """The size of a photograph, and where the corners (4, 2) of a sheet of a size are in it."""
-    angle = np.radians(random.normal(0, 5))
-    turn = AffineTransform(rotation=angle).params[:2, :2]
+    turn = AffineTransform(rotation=random.normal(0, 0.09)).params[:2, :2]
     corners = np.array(sheet) / max(sheet) * [(-1, -1), (1, -1), (1, 1), (-1, 1)] @ turn
     corners /= 1 + corners @ random.normal(0, (0.03, 0.08))[:, None]  # the far side is smaller
     corners -= corners.min(axis=0)
@@ -47,20 +45,19 @@ def framed(sheet, random):
     return tuple(map(int, size)), corners + margins[0]
 
 
-def desk_top(surface, size, random):
+def desk_top(number, size, random):
     """The top of a desk with a pen on it: an image of a size (width, height)."""
-    colour, contrast, grain = {
-        "dark": (random.uniform(20, 60) * random.uniform(0.85, 1.15, 3), 0.1, 1),
-        "wooden": (random.choice([(150, 85, 35), (190, 140, 90)]), 0.1, (1.5, 120)),
-        "grey": (random.uniform(90, 160) * random.uniform(0.9, 1.1, 3), 0.04, 1.5),
-    }[surface]
+    colour, contrast, grain = (
+        (random.uniform(20, 60) * random.uniform(0.85, 1.15, 3), 0.1, 1),
+        (random.choice([(150, 85, 35), (190, 140, 90)]), 0.1, (1.5, 120)),
+        (random.uniform(90, 160) * random.uniform(0.9, 1.1, 3), 0.04, 1.5),
+    )[number % 3]
     pattern = random.standard_normal((size[1] // 2, size[0] // 2), np.float32)
     pattern = ndimage.gaussian_filter(pattern, grain)
     pattern = 1 + contrast * pattern / pattern.std()
     pixels = np.clip(pattern[..., None] * colour, 0, 255).astype(np.uint8)
-    picture, unit = Image.fromarray(pixels).resize(size), max(size) / 100
-    x, y = random.choice([0, 1], 2) * size + random.normal(0, 4 * unit, 2)
-    line = x, y, *random.uniform(0.2, 0.8, 2) * size
+    picture = Image.fromarray(pixels).resize(size)
+    ends = random.choice([0, 1], 2) * size, random.uniform(0.2, 0.8, 2) * size
     colour = tuple(map(int, random.uniform(20, 200) * random.uniform(0.8, 1.2, 3)))
-    ImageDraw.Draw(picture).line(line, colour, round(3 * unit))
+    ImageDraw.Draw(picture).line([*np.ravel(ends)], colour, max(size) // 33)
     return picture

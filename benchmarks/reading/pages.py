@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 
 from benchmarks.reading import paper
-from benchmarks.reading.desk import SURFACES, photograph
+from benchmarks.reading.desk import photograph
 from benchmarks.reading.non_digits import drawing, scribble, symbol, words
 from benchmarks.reading.paper import as_image, page, pasted, stacked
 
@@ -64,7 +64,7 @@ def on_desk(writer, number):
     margins = random.uniform(0.05, 0.4, (2, 2)) * np.reshape(ink.shape, (2, 1))
     colour, pen = np.array(PAPERS[random.choice(3, p=[0.8, 0.1, 0.1])]), random.choice(PENS)
     sheet = colour + (pen - colour) * np.pad(ink, margins.astype(int))[..., None]
-    return photograph(as_image(sheet), SURFACES[number % 3], random), answer
+    return photograph(as_image(sheet), number, random), answer
 
 
 def form(writer, number):

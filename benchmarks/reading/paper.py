@@ -86,6 +86,6 @@ def held(page, random, least, most, lines=0):
     page = ndimage.rotate(page, angle, order=1, cval=PAPER)
     y, x = np.indices(page.shape) + random.integers(35, size=(2, 1, 1))
     slope = np.sin(np.radians(angle))
-    for across in (y + slope * x, x - slope * y)[:lines]:
-        page = np.where(across % 35 < 2, 0.7 * page, page)
+    for position in (y + slope * x, x - slope * y)[:lines]:
+        page = np.where(position % 35 < 2, 0.7 * page, page)
     return page

@@ -124,15 +124,14 @@ def main():
     kinds = [kind for kind in KINDS if arguments.only in kind]
     header = f"{arguments.number} pages of", "read exactly", "digit error rate", "silent errors"
     with multiprocessing.Pool() as pool:
-        options = arguments.number, arguments.choosing
-        print_table(header, (table_row(pool, kind, *options) for kind in kinds))
+        print_table(header, (table_row(pool, kind, arguments) for kind in kinds))
     if not arguments.choosing:
         draw_pages(PROJECT / "docs" / "pages.png")
 
 
-def table_row(pool, kind, number, choosing):
+def table_row(pool, kind, arguments):
     """Read pages of a kind: a row of the table."""
-    tasks = ((kind, n, choosing) for n in range(number))
+    tasks = ((kind, number, arguments.choosing) for number in range(arguments.number))
     results = np.array(list(pool.imap_unordered(judge_one, tasks)))
     exact, silent = results[:, :2].mean(axis=0)
     wrong, written = results[:, 2:].sum(axis=0)

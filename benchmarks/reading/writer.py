@@ -59,10 +59,16 @@ class Writer:
             chosen = self.random.choice(numbers)
             image, label = self.images[chosen] / 255, int(self.labels[chosen])
             size = self.random.uniform(*self.sizes.get(label, (1, 1)))
-            image, scale = with_long_stem(image, max(1, size)), self.scale * min(1, size)
+            last = round(28 * max(1, size)) - 1  # the row to which the lower half is stretched
+            rows = np.interp(np.arange(last + 1), [0, 13, last], [0, 13, 27])
+            places = np.meshgrid(rows, range(28), indexing="ij")
+            image = ndimage.map_coordinates(image, places, order=1)
+            scale = self.scale * min(1, size)
             if self.pen:
                 image, scale = drawn_thin(image, self.pen / min(1, size)), scale / FINE
-            if not (self.pen or self.loops) or is_plain(image, (LOOPS | self.loops)[label]):
+            parts, enclosed = ndimage.label(image > 0.5), ndimage.label(np.pad(image, 1) < 0.5)
+            is_plain = parts[1] == 1 and enclosed[1] - 1 in (LOOPS | self.loops)[label]
+            if is_plain or not (self.pen or self.loops):
                 return enlarged(image, scale), str(label)
 
     def mark(self, mark, reach):
@@ -113,12 +119,6 @@ class Writer:
         return row, " ".join(answer.split())
 
 
-def is_plain(ink, loops):
-    """Whether strokes are connected and enclose one of these numbers of loops."""
-    parts, enclosed = ndimage.label(ink > 0.5), ndimage.label(np.pad(ink, 1) < 0.5)
-    return parts[1] == 1 and enclosed[1] - 1 in loops
-
-
 def drawn(lines, width, side):
     """Lines, each (n, 2) points x and y in pixels, drawn by a round pen on a square."""
     image = Image.new("L", (side, side))
@@ -145,13 +145,6 @@ def drawn_thin(image, pen):
     line = skeletonize(enlarged(image, FINE) > 0.5)
     distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(~line), 1)
     return np.clip(FINE * pen / 2 + 0.5 - distance, 0, 1).astype(np.float32)
-
-
-def with_long_stem(image, size):
-    """A digit (28, 28) whose lower half is stretched until it is `size` times as tall."""
-    last = round(28 * size) - 1
-    rows = np.interp(np.arange(last + 1), [0, 13, last], [0, 13, 27])  # those above 13 stay
-    return ndimage.map_coordinates(image, np.meshgrid(rows, np.arange(28), indexing="ij"), order=1)
 
 
 def pushed_together(left, right):

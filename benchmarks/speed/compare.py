@@ -40,17 +40,16 @@ def main():
     parser.add_argument("--images", type=int, default=60_000, help="training images per epoch")
     parser.add_argument("--epochs", type=int, default=10, help="epochs timed, after a warm-up")
     arguments = parser.parse_args()
-    images, epochs = arguments.images, arguments.epochs
+    size = arguments.images, arguments.epochs
     print(describe_machine())
-    everyone = *contenders.CONTENDERS, *contenders.PARTS
-    compare("one epoch of", everyone, images, epochs)
-    operations = 2 * images * contenders.HIDDEN * (2 * INPUTS + 3 * CLASSES) / 1e9
+    compare("one epoch of", (*contenders.CONTENDERS, *contenders.PARTS), *size)
+    operations = 2 * arguments.images * contenders.HIDDEN * (2 * INPUTS + 3 * CLASSES) / 1e9
     rows = ((f"at {peak:.0f} GFLOP/s, {text}", operations / peak) for text, peak in peaks())
     print_table(("the matrix products of an epoch", "seconds"), rows)
-    compare("one epoch with distortions of", contenders.DISTORTING, images, epochs, augment=True)
+    compare("one epoch with distortions of", contenders.DISTORTING, *size, augment=True)
     larger = *contenders.DISTORTING, contenders.MatrixProducts
-    compare("1,024 hidden neurons, one epoch of", larger, images, epochs, hidden_layers=(1024,))
-    compare("batches of 400 images, one epoch of", larger, images, epochs, batch_size=400)
+    compare("1,024 hidden neurons, one epoch of", larger, *size, hidden_layers=(1024,))
+    compare("batches of 400 images, one epoch of", larger, *size, batch_size=400)
 
 
 def compare(heading, chosen, images, epochs, **changes):
@@ -89,11 +88,8 @@ def check(changes):
             sys.exit(f"error: {title} does not compute what this project computes")
 
 
-# The rest runs in the process of a contender.
-
-
 def change(contender, images, **changes):
-    """How an epoch on the first images changes all parameters, in one vector."""
+    """In a contender's process: how an epoch changes all parameters, in one vector."""
     contender, epochs = start(contender, images, **changes)
     before = np.concatenate([np.ravel(array) for array in contender.parameters])
     next(epochs)
@@ -101,7 +97,7 @@ def change(contender, images, **changes):
 
 
 def time_next_epoch(contender, images, **changes):
-    """Train the next epoch on the first images; return the seconds."""
+    """In a contender's process: train the next epoch; return the seconds."""
     _, epochs = start(contender, images, **changes)
     time.sleep(0.1)  # OpenBLAS threads of the previous contender spin for 40 ms
     with threadpool_limits(contender.blas_threads, user_api="blas"):

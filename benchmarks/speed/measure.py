@@ -1,6 +1,5 @@
 """The machine of a benchmark, and how its times are taken and printed."""
 
-import contextlib
 import importlib.metadata
 import itertools
 import os
@@ -29,9 +28,8 @@ def processor():
 def describe_machine():
     """The processor and the versions of Python and of the packages, in one line."""
     texts = [f"{os.cpu_count()} cores of {processor()}", f"Python {platform.python_version()}"]
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            texts.append(f"{package} {importlib.metadata.version(package)}")
+    installed = {package.name: package.version for package in importlib.metadata.distributions()}
+    texts += [f"{name} {installed[name]}" for name in PACKAGES if name in installed]
     return ", ".join(texts)
 
 
