@@ -144,7 +144,7 @@ KINDS = {
     "a box round each digit": grid((1, 3), (1, 4), (1, 5), (1, 6), gap=6),
     "combs of two to eight cells": grid(*[(1, cells) for cells in range(2, 9)]),
     "tables": grid((5, 4), filled=0.8),
-    "sudokus in a newspaper": grid((9, 9), filled=0.5, print_around=True),
+    "solved sudokus in a newspaper": grid((9, 9), print_around=True),
     "forms with headings and rules": form,
     "squared paper in the shade, JPEG": rows(
         "dddd", spoils=[(paper.held, 0, 1, 2), (paper.darkened,), (paper.jpeg,)]
