@@ -7,8 +7,6 @@ from skimage.transform import AffineTransform, estimate_transform
 
 from benchmarks.reading.paper import across, darkened, jpeg
 
-LONGEST = 3000  # side of a sheet in a photograph, in pixels
-
 
 def photograph(sheet, number, random):
     """A sheet, an image, on a dark, wooden or grey desk by its number: a page in colours."""
@@ -39,7 +37,7 @@ def framed(sheet, random):
     corners = np.array(sheet) / max(sheet) * [(-1, -1), (1, -1), (1, 1), (-1, 1)] @ turn
     corners /= 1 + corners @ random.normal(0, (0.03, 0.08))[:, None]  # the far side is smaller
     corners -= corners.min(axis=0)
-    corners *= min(random.uniform(0.6, 1.2) * max(sheet), LONGEST) / corners.max()
+    corners *= min(random.uniform(0.6, 1.2) * max(sheet), 3000) / corners.max()
     margins = random.uniform(-0.02, 0.3, (2, 2)) * corners.max(axis=0)
     size = corners.max(axis=0) + margins.sum(axis=0)
     return tuple(map(int, size)), corners + margins[0]

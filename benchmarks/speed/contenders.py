@@ -5,8 +5,8 @@ the loop for all; only this project brings its own.
 """
 
 import functools
-import itertools
 import os
+from itertools import count, repeat
 
 # before the libraries are imported: no messages, no graphics processor
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
@@ -14,7 +14,7 @@ os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBL
 import numpy as np
 
 import train
-from augmentation import WARPS, random_warps
+from augmentation import WARPS, distorted_epochs, random_warps
 from data_preprocessing import INPUTS, SIDE
 from model import CLASSES
 from settings import TRAINING, check_settings, load_config
@@ -46,7 +46,7 @@ class Contender:
 
     def epochs(self):
         """Train epoch after epoch, on whole batches; yield after each epoch."""
-        for epoch in itertools.count():
+        for epoch in count():
             X = self.X
             if self.settings.augment:
                 generator = train.random_generator(self.settings, train.AUGMENTATION, epoch)
@@ -68,7 +68,8 @@ class Ours(Contender):
 
     def epochs(self):
         epochs = range(self.settings.number_of_epochs)
-        X_epochs = train.epoch_inputs(self.X, self.settings, epochs)
+        generators = (train.random_generator(self.settings, train.AUGMENTATION, e) for e in epochs)
+        X_epochs = distorted_epochs(self.X, generators) if self.settings.augment else repeat(self.X)
         return train.gradient_descent(self.network, X_epochs, self.labels, self.settings, epochs)
 
 
