@@ -29,7 +29,4 @@ axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=1)
 axes.set_xticks([])
 middles = [SIDE / 2 + (SIDE + gap) * row for row in range(5)]
 axes.set_yticks(middles, ["MNIST", "deskewed", "distorted", "", ""])
-axes.set_title("Training digits on their way into the network")
-for row in (1, 2):
-    axes.axhline((SIDE + gap) * row - gap / 2 - 0.5, color="black", linewidth=0.8)
 figure.savefig(PROJECT / "docs" / "inputs.png", dpi=100)

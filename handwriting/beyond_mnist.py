@@ -2,7 +2,8 @@
 
 Each function in KINDS makes the ink of one image, (height, width) float32, 0 on paper and 1 within
 strokes, and its label. images, labels: MNIST's for training, (m, 28, 28) uint8 and (m,) integers.
-benchmarks/non_digits.py shares no typeface, symbol or shape with it, to test on unseen ones.
+benchmarks/reading/non_digits.py shares no typeface, symbol or drawing with it, to test on unseen
+ones.
 """
 
 from pathlib import Path

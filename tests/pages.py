@@ -1,15 +1,15 @@
 """Pages for the tests: digits of MNIST's training images in a row, and what is read on them.
 
-The test images are left to benchmarks/reading.py.
+The test images are left to benchmarks/reading/.
 """
 
 import io
 
 import numpy as np
 
-from benchmarks import spoil
-from benchmarks.spoil import as_image
-from benchmarks.writer import enlarged
+from benchmarks.reading import paper
+from benchmarks.reading.paper import as_image
+from benchmarks.reading.writer import enlarged
 from handwriting.page import recognise_page
 from main import main
 from settings import RECOGNITION, check_settings, load_config
@@ -18,8 +18,8 @@ THRESHOLDS = check_settings(load_config(), RECOGNITION, "config.py")
 
 
 def page(images, scale=4, **options):
-    """A picture (height, width) of images (n, 28, 28), enlarged, in a row: see spoil.page."""
-    return spoil.page(enlarged(np.hstack(images) / 255, scale), **options)
+    """A picture (height, width) of images (n, 28, 28), enlarged, in a row: see paper.page."""
+    return paper.page(enlarged(np.hstack(images) / 255, scale), **options)
 
 
 def save(path, picture, **options):

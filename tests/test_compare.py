@@ -18,7 +18,7 @@ class WithoutPenalty(Textbook):
 def test_the_contenders_have_to_compute_the_same():
     contenders = Ours, Textbook, ScikitLearn, WithoutPenalty
     with threadpool_limits(1, user_api="blas"):
-        changes = {c.title: change(c, augment=False, images=CHECKED_IMAGES) for c in contenders}
+        changes = {c.title: change(c, CHECKED_IMAGES) for c in contenders}
     with pytest.raises(SystemExit, match=WithoutPenalty.title):
         check(changes)
     del changes[WithoutPenalty.title]

@@ -8,8 +8,8 @@ in the same order, in float32 (the textbook code in float64). Each runs in a pro
 
 First each trains on 100 batches, and the script stops if one changes the parameters differently
 from this project. Then they take turns, epoch by epoch. The tables show the median seconds, and the
-median and range of our time divided by theirs in the same turn. In the second table, all distort
-the images for every epoch.
+median and range of our time divided by theirs in the same turn: of all contenders, of those that
+also distort the images for every epoch, and with a larger network and larger batches.
 """
 
 import argparse
@@ -24,12 +24,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from augmentation import WARPS
-from benchmarks.speed.contenders import CONTENDERS, Jax, Ours, PyTorch, benchmark_settings
-from benchmarks.speed.limit import PARTS, limits
-from benchmarks.speed.measure import describe_machine, print_table, time_epoch
-from data_preprocessing import load_mnist, preprocess
+from benchmarks.speed import contenders
+from benchmarks.speed.measure import describe_machine, peaks, print_table
+from data_preprocessing import INPUTS, load_mnist, preprocess
+from model import CLASSES
 
 CHECKED_IMAGES = 3200  # trained on before the parameters are compared: 100 batches of 32
 
@@ -39,29 +40,34 @@ def main():
     parser.add_argument("--images", type=int, default=60_000, help="training images per epoch")
     parser.add_argument("--epochs", type=int, default=10, help="epochs timed, after a warm-up")
     arguments = parser.parse_args()
+    size = arguments.images, arguments.epochs
     print(describe_machine())
-    compare("one epoch of", (*CONTENDERS, *PARTS), False, arguments)
-    print_table(("the matrix products of an epoch", "seconds"), limits(arguments.images))
-    compare("one epoch with distortions of", (Ours, PyTorch, Jax), True, arguments)
+    compare("one epoch of", (*contenders.CONTENDERS, *contenders.PARTS), *size)
+    operations = 2 * arguments.images * contenders.HIDDEN * (2 * INPUTS + 3 * CLASSES) / 1e9
+    rows = ((f"at {peak:.0f} GFLOP/s, {text}", operations / peak) for text, peak in peaks())
+    print_table(("the matrix products of an epoch", "seconds"), rows)
+    compare("one epoch with distortions of", contenders.DISTORTING, *size, augment=True)
+    larger = *contenders.DISTORTING, contenders.MatrixProducts
+    compare("1,024 hidden neurons, one epoch of", larger, *size, hidden_layers=(1024,))
+    compare("batches of 400 images, one epoch of", larger, *size, batch_size=400)
 
 
-def compare(heading, contenders, augment, arguments):
-    """Check contenders, time their epochs in turns and print a table."""
+def compare(heading, chosen, images, epochs, **changes):
+    """Check contenders, time their epochs in turns and print a table; changes: of the settings."""
     spawn = multiprocessing.get_context("spawn")
-    processes = {contender: ProcessPoolExecutor(1, spawn) for contender in contenders}
+    processes = {contender: ProcessPoolExecutor(1, spawn) for contender in chosen}
 
     def ask(function, contender, images):
-        return processes[contender].submit(function, contender, augment, images).result()
+        return processes[contender].submit(function, contender, images, **changes).result()
 
-    check({c.title: ask(change, c, CHECKED_IMAGES) for c in contenders if c not in PARTS})
-    turns = [
-        [ask(time_next_epoch, contender, arguments.images) for contender in contenders]
-        for _ in range(1 + arguments.epochs)
-    ]
+    if changes.keys() <= {"augment"}:  # larger networks amplify the rounding
+        trained = [contender for contender in chosen if contender not in contenders.PARTS]
+        check({contender.title: ask(change, contender, CHECKED_IMAGES) for contender in trained})
+    turns = [[ask(time_next_epoch, c, images) for c in chosen] for _ in range(1 + epochs)]
     for process in processes.values():
         process.shutdown()
     columns, rows = np.array(turns[1:]).T, []  # the first turn warms up
-    for contender, seconds in zip(contenders, columns):
+    for contender, seconds in zip(chosen, columns):
         ratios = columns[0] / seconds
         texts = f"{np.median(ratios):.2f}", f"{ratios.min():.2f} to {ratios.max():.2f}"
         rows.append((contender.title, float(np.median(seconds)), *texts))
@@ -82,28 +88,28 @@ def check(changes):
             sys.exit(f"error: {title} does not compute what this project computes")
 
 
-# The rest runs in the process of a contender.
-
-
-def change(contender, augment, images):
-    """How an epoch on the first images changes all parameters, in one vector."""
-    contender, epochs = start(contender, augment, images)
+def change(contender, images, **changes):
+    """In a contender's process: how an epoch changes all parameters, in one vector."""
+    contender, epochs = start(contender, images, **changes)
     before = np.concatenate([np.ravel(array) for array in contender.parameters])
     next(epochs)
     return np.concatenate([np.ravel(array) for array in contender.parameters]) - before
 
 
-def time_next_epoch(contender, augment, images):
-    """Train the next epoch on the first images; return the seconds."""
-    _, epochs = start(contender, augment, images)
+def time_next_epoch(contender, images, **changes):
+    """In a contender's process: train the next epoch; return the seconds."""
+    _, epochs = start(contender, images, **changes)
     time.sleep(0.1)  # OpenBLAS threads of the previous contender spin for 40 ms
-    return time_epoch(epochs, contender.blas_threads)
+    with threadpool_limits(contender.blas_threads, user_api="blas"):
+        before = time.perf_counter()
+        next(epochs)
+        return time.perf_counter() - before
 
 
 @functools.cache
-def start(contender, augment, images):
+def start(contender, images, **changes):
     """A contender, initialised, and its training, an iterator over epochs."""
-    settings = benchmark_settings(augment=augment)
+    settings = contenders.benchmark_settings(**changes)
     images -= images % math.lcm(settings.batch_size, WARPS)  # only whole batches and groups
     X, labels = (array[:images] for array in load_mnist()[:2])
     contender = contender(preprocess(X, settings.deskew), labels, settings)

@@ -5,8 +5,8 @@ the loop for all; only this project brings its own.
 """
 
 import functools
-import itertools
 import os
+from itertools import count, repeat
 
 # before the libraries are imported: no messages, no graphics processor
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
@@ -14,7 +14,7 @@ os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBL
 import numpy as np
 
 import train
-from augmentation import WARPS, random_warps
+from augmentation import WARPS, distorted_epochs, random_warps
 from data_preprocessing import INPUTS, SIDE
 from model import CLASSES
 from settings import TRAINING, check_settings, load_config
@@ -27,7 +27,7 @@ class Contender:
 
     X: (n, 784) float32; labels: (n,) uint8; settings: of the training. A subclass builds a model
     from the initial `parameters`, W_1, b_1, W_2, b_2, and defines a step or, if its library has a
-    function for it, an epoch. Some also distort the images as `augmentation.distort` does.
+    function for it, an epoch. Some also distort groups of images as `augmentation.distort` does.
     """
 
     blas_threads = None  # the default of the BLAS library
@@ -35,6 +35,7 @@ class Contender:
     def __init__(self, X, labels, settings):
         self.X, self.labels, self.settings = X, labels, settings
         self.alpha, self.l2, self.batch_size = settings.alpha, settings.l2, settings.batch_size
+        self.hidden = settings.hidden_layers[0]
         self.network = train.untrained(settings).network
         layers = zip(self.network.weights, self.network.biases)
         self.parameters = [array for layer in layers for array in layer]
@@ -45,14 +46,14 @@ class Contender:
 
     def epochs(self):
         """Train epoch after epoch, on whole batches; yield after each epoch."""
-        n = len(self.labels) // self.batch_size * self.batch_size
-        for epoch in itertools.count():
+        for epoch in count():
             X = self.X
             if self.settings.augment:
                 generator = train.random_generator(self.settings, train.AUGMENTATION, epoch)
-                X = self.distort(X, random_warps(generator, WARPS))
+                positions = random_warps(generator, WARPS).reshape(WARPS, 2, SIDE, SIDE)
+                X = self.distort(X.reshape(WARPS, -1, SIDE, SIDE), positions).reshape(-1, INPUTS)
             generator = train.random_generator(self.settings, train.SHUFFLING, epoch)
-            self.epoch(X, generator.permutation(n).reshape(-1, self.batch_size))
+            self.epoch(X, generator.permutation(len(X)).reshape(-1, self.batch_size))
             yield
 
     def epoch(self, X, batches):
@@ -67,8 +68,14 @@ class Ours(Contender):
 
     def epochs(self):
         epochs = range(self.settings.number_of_epochs)
-        X_epochs = train.epoch_inputs(self.X, self.settings, epochs)
+        generators = (train.random_generator(self.settings, train.AUGMENTATION, e) for e in epochs)
+        X_epochs = distorted_epochs(self.X, generators) if self.settings.augment else repeat(self.X)
         return train.gradient_descent(self.network, X_epochs, self.labels, self.settings, epochs)
+
+
+class AllThreads(Ours):
+    title = "this project, all BLAS threads"
+    blas_threads = None
 
 
 class Textbook(Contender):
@@ -100,12 +107,9 @@ class Keras(Contender):
         import keras
 
         penalty = keras.regularizers.L2(self.l2 / 2)  # Keras omits the factor 1/2
-        layers = [
-            keras.Input((INPUTS,)),
-            keras.layers.Dense(HIDDEN, activation="relu", kernel_regularizer=penalty),
-            keras.layers.Dense(CLASSES, kernel_regularizer=penalty),
-        ]
-        self.model = keras.Sequential(layers)
+        hidden = keras.layers.Dense(self.hidden, "relu", kernel_regularizer=penalty)
+        output = keras.layers.Dense(CLASSES, kernel_regularizer=penalty)
+        self.model = keras.Sequential([keras.Input((INPUTS,)), hidden, output])
         self.model.set_weights(self.parameters)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self.model.compile(optimizer=keras.optimizers.SGD(self.alpha), loss=loss)
@@ -123,7 +127,7 @@ class PyTorch(Contender):
         import torch
 
         self.X, self.labels = torch.from_numpy(self.X), torch.from_numpy(self.labels).long()
-        hidden, output = torch.nn.Linear(INPUTS, HIDDEN), torch.nn.Linear(HIDDEN, CLASSES)
+        hidden, output = torch.nn.Linear(INPUTS, self.hidden), torch.nn.Linear(self.hidden, CLASSES)
         self.model = torch.nn.Sequential(hidden, torch.nn.ReLU(), output)
         for parameter, initial in zip(self.model.parameters(), self.parameters):
             parameter.data = torch.from_numpy(initial.T.copy())
@@ -139,14 +143,12 @@ class PyTorch(Contender):
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def distort(self, X, positions):
+    def distort(self, groups, positions):
         import torch
 
         # grid_sample wants the column before the row, both from -1 to 1
-        grids = (2 / (SIDE - 1) * torch.from_numpy(positions) - 1).flip(1).movedim(1, 2)
-        groups, grids = X.view(WARPS, -1, SIDE, SIDE), grids.view(WARPS, SIDE, SIDE, 2)
-        warped = torch.nn.functional.grid_sample(groups, grids, align_corners=True)
-        return warped.view(-1, INPUTS)
+        grids = (2 / (SIDE - 1) * torch.from_numpy(positions) - 1).flip(1).movedim(1, -1)
+        return torch.nn.functional.grid_sample(groups, grids, align_corners=True)
 
 
 class ScikitLearn(Contender):
@@ -155,15 +157,10 @@ class ScikitLearn(Contender):
     def build(self):
         from sklearn.neural_network import MLPClassifier
 
-        self.model = MLPClassifier(
-            (HIDDEN,),
-            solver="sgd",
-            alpha=self.l2 * self.batch_size,  # it divides the penalty by the batch size
-            batch_size=self.batch_size,
-            learning_rate_init=self.alpha,
-            momentum=0,  # the default is 0.9
-            shuffle=False,
-        )
+        penalty = self.l2 * self.batch_size  # it divides the penalty by the batch size
+        options = {"learning_rate_init": self.alpha, "alpha": penalty, "momentum": 0}
+        options |= {"solver": "sgd", "batch_size": self.batch_size, "shuffle": False}
+        self.model = MLPClassifier((self.hidden,), **options)
         batch = slice(self.batch_size)
         self.model.partial_fit(self.X[batch], self.labels[batch], classes=range(CLASSES))
         self.model.coefs_, self.model.intercepts_ = self.parameters[::2], self.parameters[1::2]
@@ -196,11 +193,9 @@ class Jax(Contender):
 
             return jax.lax.scan(step, parameters, batches)[0]
 
-        def distort(X, positions):
-            groups = X.reshape(WARPS, -1, SIDE, SIDE)
-            positions = positions.reshape(WARPS, 2, SIDE, SIDE)
+        def distort(groups, positions):
             warp = functools.partial(map_coordinates, order=1)
-            return jax.vmap(jax.vmap(warp, (0, None)))(groups, positions).reshape(-1, INPUTS)
+            return jax.vmap(jax.vmap(warp, (0, None)))(groups, positions)
 
         self.scan, self.distort = jax.jit(scan), jax.jit(distort)
 
@@ -209,7 +204,36 @@ class Jax(Contender):
         self.parameters[0].block_until_ready()
 
 
+class MatrixProducts(Contender):
+    title = "the matrix products alone"
+    blas_threads = 1
+
+    def epoch(self, X, batches):
+        (W_1, W_2), (dW_1, dW_2) = self.network.weights, self.network.weight_gradients
+        H, dZ_1 = np.empty((2, self.batch_size, len(W_2)), np.float32)
+        Z_2 = np.empty((self.batch_size, CLASSES), np.float32)
+        for X_batch in X[: batches.size].reshape(*batches.shape, INPUTS):
+            np.matmul(X_batch, W_1, out=H)
+            np.matmul(H, W_2, out=Z_2)
+            np.matmul(Z_2, W_2.T, out=dZ_1)
+            np.matmul(H.T, Z_2, out=dW_2)
+            np.matmul(X_batch.T, dZ_1, out=dW_1)
+
+
+class Update(Contender):
+    title = "the L2 penalty and the update alone"
+
+    def epoch(self, X, batches):
+        for _ in batches:
+            for W, dW in zip(self.network.weights, self.network.weight_gradients):
+                dW += self.l2 * W
+            self.network.gradient *= self.alpha
+            self.network.parameters -= self.network.gradient
+
+
 CONTENDERS = (Ours, Textbook, Keras, PyTorch, ScikitLearn, Jax)
+DISTORTING = (Ours, AllThreads, PyTorch, Jax)
+PARTS = (MatrixProducts, Update)
 
 
 def benchmark_settings(**changes):

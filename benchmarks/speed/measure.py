@@ -1,18 +1,18 @@
 """The machine of a benchmark, and how its times are taken and printed."""
 
-import contextlib
 import importlib.metadata
 import itertools
 import os
 import platform
 import re
-import statistics
-import time
+import timeit
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 CPU_INFORMATION = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
+LARGE = 2048  # rows and columns of a large matrix
 PACKAGES = ("numpy", "tensorflow", "tensorflow-cpu", "keras", "torch", "scikit-learn", "jax")
 
 
@@ -28,32 +28,29 @@ def processor():
 def describe_machine():
     """The processor and the versions of Python and of the packages, in one line."""
     texts = [f"{os.cpu_count()} cores of {processor()}", f"Python {platform.python_version()}"]
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            texts.append(f"{package} {importlib.metadata.version(package)}")
+    installed = {package.name: package.version for package in importlib.metadata.distributions()}
+    texts += [f"{name} {installed[name]}" for name in PACKAGES if name in installed]
     return ", ".join(texts)
 
 
-def time_epoch(epochs, blas_threads):
-    """Train the next epoch with this number of BLAS threads; return the seconds."""
-    with threadpool_limits(blas_threads, user_api="blas"):
-        start = time.perf_counter()
-        next(epochs)
-        return time.perf_counter() - start
+def peaks():
+    """What limits the speed of one core, and that in 1e9 additions and multiplications a second.
 
-
-def median_seconds(trainings, turns):
-    """Median seconds of an epoch of each of several trainings, which take turns.
-
-    trainings: pairs of an iterator over epochs and a number of BLAS threads.
+    In practice, this is the speed of a product of large matrices; in theory, two multiplications
+    and two additions of whole vectors per clock cycle.
     """
-    seconds = [[time_epoch(*training) for training in trainings] for _ in range(1 + turns)]
-    return [statistics.median(times) for times in zip(*seconds[1:])]  # the first turn warms up
+    A = np.ones((LARGE, LARGE), np.float32)
+    with threadpool_limits(1, user_api="blas"):
+        seconds = min(timeit.repeat(lambda: A @ A, number=1, repeat=10))
+    yield "as in a product of large matrices", 2 * LARGE**3 / seconds / 1e9
+    if clock := re.search(r"cpu MHz\s*: (.*)", CPU_INFORMATION):
+        gigahertz, floats = float(clock[1]) / 1000, 16 if "avx512f" in CPU_INFORMATION else 8
+        yield f"2 x 2 x {floats} x {gigahertz:.1f} GHz", 4 * floats * gigahertz
 
 
 def print_table(header, rows):
     """Print a Markdown table, each row as soon as it is there; floats with three decimals."""
     print()
-    for cells in itertools.chain([header, ["---"] + ["---:"] * (len(header) - 1)], rows):
+    for cells in itertools.chain([header, ["---", *["---:"] * (len(header) - 1)]], rows):
         texts = [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells]
         print("|", " | ".join(texts), "|", flush=True)

@@ -1,0 +1,43 @@
+"""The pages of benchmarks/reading: what is on them, and how an answer is judged."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("skimage", reason="scikit-image draws the pages")
+pytest.importorskip("rapidfuzz", reason="RapidFuzz judges the answers")
+
+from benchmarks.reading.pages import KINDS
+from benchmarks.reading.reading import judge, make_page
+from benchmarks.reading.writer import Writer
+from handwriting.picture import load_picture
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "judgement"),
+    [
+        ("12 34", "12 34", (True, False, 0, 4)),
+        ("1?2_34", "12 34", (True, False, 0, 4)),
+        ("1234", "12 34", (False, True, 0, 4)),
+        ("13 3", "12 34", (False, True, 2, 4)),
+        ("13? 3", "12 34", (False, False, 2, 4)),
+        ("", "12", (False, False, 2, 2)),
+        ("", "", (True, False, 0, 0)),
+        ("7", "", (False, True, 1, 0)),
+    ],
+)
+def test_exact_and_silent_answers_and_wrong_digits(answer, expected, judgement):
+    assert judge(answer, expected) == judgement
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_ink_and_the_same_page_again(mnist, kind):
+    (file, expected), again = (make_page(kind, 1, choosing=True) for _ in range(2))
+    assert file.getvalue() == again[0].getvalue() and expected == again[1]
+    assert np.ptp(load_picture(file, 1200)[0]) > 0.3
+    assert set(expected) <= set("0123456789 ")
+
+
+def test_characters_of_a_row(mnist):
+    writer = Writer(*mnist[:2], seed=0)
+    ink, answer = writer.text("407 IO(2+3)")
+    assert answer == "407 10 2 3" and (ink > 0.5).any(axis=1).sum() > 20 * writer.scale
