@@ -1,6 +1,5 @@
 import inspect
 import re
-from pathlib import Path
 
 import pytest
 from conftest import DEFAULTS, allowed_values
