@@ -27,7 +27,7 @@ from handwriting.sheet import find_inks, find_sheets, joined
 from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
-FULL_SIZE = 3000  # the same, at most, where the digits are small
+FULL_SIZE = 2000  # the same, at most, where the digits are small
 SMALL, CLEAR = 24, 40  # pixels; digits below SMALL are read again, about CLEAR high
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
 GAP_STEP = 2  # of the gaps between numbers, the least, by the greatest inside these
