@@ -52,9 +52,9 @@ def gradient_descent(network, X_epochs, labels, settings, epochs):
 def learning_rate(progress, settings):
     """The learning rate: constant, or with `decay` a linear warm-up and then half a cosine.
 
-    Large steps from random weights leave some neurons dead; the warm-up avoids this (Goyal et al.:
-    Accurate, Large Minibatch SGD, 2017). The cosine is that of Loshchilov and Hutter (SGDR:
-    Stochastic Gradient Descent with Warm Restarts, 2017), without restarts.
+    The warm-up avoids large steps from random weights (Goyal et al.: Accurate, Large Minibatch SGD,
+    2017). The cosine is that of Loshchilov and Hutter (SGDR: Stochastic Gradient Descent with Warm
+    Restarts, 2017), without restarts.
 
     progress: fraction of the steps done, from 0 to 1.
     """

@@ -55,6 +55,8 @@ def main():
     parser.add_argument("--share", type=float, default=1, help="of the images and of the epochs")
     parser.add_argument("--folder", type=Path, default=PROJECT / "docs", help="of settings.json")
     arguments = parser.parse_args()
+    if arguments.share < 1 and arguments.folder == PROJECT / "docs":
+        parser.error("--share needs a --folder of its own")
     path = arguments.folder / "settings.json"
     rows = json.loads(path.read_text()) if path.exists() else []
     images, labels, _, _ = load_mnist()

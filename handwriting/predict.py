@@ -52,7 +52,7 @@ def predict(paths, recognise, thresholds, folder):
         record.save()
         if record.pictures:
             which = " to ".join(record.pictures[:1] + record.pictures[1:][-1:])
-            print(f"Saved {which} and recognised.csv in {folder}.")
+            print(f"Saved {which} and recognised.csv in {printable(folder)}.")
     return 1 if record.number < len(paths) else 0
 
 

@@ -13,13 +13,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 import numpy as np
 from PIL import Image
-from reading import PROJECT, picture_file
 
 from benchmarks.reading.non_digits import scribble, words
 from benchmarks.reading.pages import KINDS, no_digit, on_desk, rows
 from benchmarks.reading.paper import stacked
+from benchmarks.reading.reading import PROJECT, picture_file
 from benchmarks.speed.measure import print_table
 
 UNITS = 1e3 if sys.platform == "linux" else 1e6  # of the peak memory, for one megabyte
