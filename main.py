@@ -18,7 +18,7 @@ import evaluation
 from command_line import parse_command_line, run_as_program
 from data_preprocessing import load_mnist
 from files import PROJECT, UserError, printable
-from save_load import check_savable, complete_path, load_model, save_while_training
+from save_load import beside, check_savable, complete_path, load_model, save_while_training
 from seed_study import seed_study
 from train import BEYOND_MNIST, held_out_name, random_generator, train, untrained
 
@@ -89,6 +89,7 @@ def train_and_save(training, test, options):
             raise UserError(f"{options.resume}: its training is complete")
     else:
         model, path = untrained(options.settings), options.model or DEFAULT_MODEL
+    path = beside(path, ".npz")  # whose ending may be left out
     check_savable(path)  # before the work
     settings = model.settings
 
