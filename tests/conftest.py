@@ -19,10 +19,10 @@ os.environ.pop("WAYLAND_DISPLAY", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import config
-from data_preprocessing import INPUTS, load_mnist
+from data_preprocessing import load_mnist
 from files import PROJECT
 from handwriting import beyond_mnist
-from model import CLASSES, HISTORY, MultilayerPerceptron
+from model import HISTORY, MultilayerPerceptron
 from save_load import load_model
 from settings import MOST_HIDDEN_LAYERS, TRAINING
 
@@ -127,14 +127,6 @@ def settings():
         decay=False, deskew=False, augment=False, beyond_mnist=False,
         validation_size=0, seed=0,
     )  # fmt: skip
-
-
-@pytest.fixture
-def batch():
-    """A made-up batch X (16, 784), float64, half of its pixels paper, and labels (16,)."""
-    random_generator = np.random.default_rng(1)
-    X = random_generator.random((16, INPUTS)) * random_generator.integers(0, 2, (16, INPUTS))
-    return X, random_generator.integers(0, CLASSES, 16)
 
 
 @pytest.fixture

