@@ -7,28 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import config
-from command_line import parse_command_line
+from command_line import option_name, parse_command_line
 from files import UserError
 from settings import TRAINING
 
-OPTIONS = {name: "--" + name.replace("_", "-") for name in TRAINING}
 OTHER_MODES = [["--resume", "m.partial.npz"], ["--predict", "photo.png"], ["--draw"]]
+SOME_SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.items()}
 
 
-def shown(value):
-    """A value of a setting as on the command line."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def as_options(settings):
-    """The command-line arguments for some settings, a dictionary."""
-    arguments = []
-    for name, value in settings.items():
-        if isinstance(value, bool):
-            arguments.append(OPTIONS[name] if value else OPTIONS[name].replace("--", "--no-"))
-        else:
-            arguments += [OPTIONS[name], shown(value)]
-    return arguments
+def as_option(name, value):
+    """The command-line arguments for a setting, and its value as they show it."""
+    if isinstance(value, bool):
+        return [option_name(name if value else f"no_{name}")], str(value)
+    shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return [option_name(name), shown], shown
 
 
 def refuse(capsys, *arguments):
@@ -40,12 +32,10 @@ def refuse(capsys, *arguments):
     return error
 
 
-SOME_SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.items()}
-
-
 @given(st.fixed_dictionaries({}, optional=SOME_SETTINGS))
 def test_any_settings_can_be_given_as_options(changed):
-    settings = vars(parse_command_line(True, as_options(changed)).settings)
+    arguments = [text for item in changed.items() for text in as_option(*item)[0]]
+    settings = vars(parse_command_line(True, arguments).settings)
     assert settings == DEFAULTS | changed
     assert [type(settings[name]) for name in DEFAULTS] == [*map(type, DEFAULTS.values())]
 
@@ -71,37 +61,32 @@ def test_a_mistake_in_config_stops_only_what_needs_the_setting(monkeypatch, wron
     assert parse_command_line(True, ["--alpha", "0.3"]).settings.alpha == 0.3
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        (["--alpha=fast"], "argument --alpha: 'fast' is not a number from 1e-08 to 100000000\n"),
-        (["--alpha="], "argument --alpha: '' is not a number"),
-        (
-            ["--batch-size=1.5"],
-            "argument --batch-size: '1.5' is not a whole number from 1 to 60000",
-        ),
-        (["--hidden-layers=128;"], "'128;' is not 1 to 16 whole numbers from 1 to 4096, such as 5"),
-        (["--hidden-layers=128 64"], "'128 64' is not 1 to 16 whole numbers"),
-        (["--seeds=0"], "argument --seeds: '0' is not a whole number from 1 to 1000"),
-        (["--seeds=1001"], "argument --seeds: '1001' is not a whole number"),
-        (["photo.png"], "unrecognized arguments: photo.png"),
-        (["--train", "1"], "unrecognized arguments: --train 1"),  # options can't be abbreviated
-        (["--predict"], "--predict: expected at least one argument"),
-        (["--predict", "photo.png", "--draw"], "--draw: not allowed with argument --predict"),
-        (["--address", "0.0.0.0"], "--address: only with --draw"),
-        (["--draw", "--plots-dir", "x"], "--plots-dir: not with --draw"),
-        (["--draw", "--no-show-plots"], "--show-plots: not with --predict or --draw"),
-    ],
-)
-def test_the_usage_error_says_what_to_write(capsys, arguments, error):
-    assert error in refuse(capsys, *arguments)
+WRONG = {
+    "--alpha=fast": "argument --alpha: 'fast' is not a number from 1e-08 to 100000000\n",
+    "--alpha=": "argument --alpha: '' is not a number",
+    "--batch-size=1.5": "--batch-size: '1.5' is not a whole number from 1 to 60000",
+    "--hidden-layers=128;": "'128;' is not 1 to 16 whole numbers from 1 to 4096, such as 500,150",
+    "--seeds=0": "argument --seeds: '0' is not a whole number from 1 to 1000",
+    "photo.png": "unrecognized arguments: photo.png",
+    "--train 1": "unrecognized arguments: --train 1",  # options can't be abbreviated
+    "--predict": "--predict: expected at least one argument",
+    "--predict photo.png --draw": "--draw: not allowed with argument --predict",
+    "--address 0.0.0.0": "--address: only with --draw",
+    "--draw --plots-dir x": "--plots-dir: not with --draw",
+    "--draw --no-show-plots": "--show-plots: not with --predict or --draw",
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_the_usage_error_says_what_to_write(capsys, arguments):
+    assert WRONG[arguments] in refuse(capsys, *arguments.split())
 
 
 @pytest.mark.parametrize("mode", [[], *OTHER_MODES])
 def test_training_options_are_refused_without_training(capsys, mode):
-    for arguments in (["--seeds", "2"], *(as_options({name: DEFAULTS[name]}) for name in TRAINING)):
-        option = arguments[0].replace("--no-", "--")
-        rule = f"{option}: only for a new training, with --train-model\n"
+    for name in (*TRAINING, "seeds"):
+        arguments, _ = as_option(name, DEFAULTS.get(name, 2))
+        rule = f"{option_name(name)}: only for a new training, with --train-model\n"
         assert refuse(capsys, *mode, *arguments) == rule
 
 
@@ -110,8 +95,8 @@ def test_help_shows_every_setting_with_meaning_and_default(capsys, monkeypatch):
     with pytest.raises(SystemExit, match=r"^0$"):
         parse_command_line(False, ["--help"])
     help = re.sub(r"\n {4,}", " ", capsys.readouterr().out)
-    lines = inspect.getsource(config).splitlines()
+    meanings = dict(re.findall(r"^(\w+) = .*# (.+)$", inspect.getsource(config), re.MULTILINE))
     for name, value in DEFAULTS.items():
-        (meaning,) = (re.escape(line.split("# ")[1]) for line in lines if line.startswith(name))
-        pattern = rf"^  {OPTIONS[name]}[, ].*{meaning} .*default: {shown(value)}\)$"
+        _, default = as_option(name, value)
+        pattern = rf"^  {option_name(name)}[, ].*{re.escape(meanings[name])} .*: {default}\)$"
         assert re.search(pattern, help, re.MULTILINE)
