@@ -67,13 +67,6 @@ def run_main(
         return subprocess.CompletedProcess(command, process.returncode, output, stderr.read())
 
 
-def assert_one_line_error(process, text):
-    """The program ended with exit status 1 and one line on stderr that contains `text`."""
-    assert process.returncode == 1
-    assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
-    assert text in process.stderr
-
-
 def bits(model):
     """The bytes of a Model's parameters and history."""
     arrays = [model.network.parameters, *(model.history[name] for name in HISTORY)]

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -31,8 +30,6 @@ from save_load import load_model
 
 SEVEN, ONE = [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)], [(0.5, 0.2), (0.5, 0.8)]
 MODEL = load_model(PROJECT / "handwriting" / "model.npz")
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-OPTIONS += ["--disable-background-networking", "--disable-component-update"]
 
 
 @contextlib.contextmanager
@@ -69,7 +66,7 @@ def browser():
     if not (path := shutil.which("chromium")):
         pytest.skip("Chromium is not installed")
     with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=path, args=OPTIONS)
+        yield driver.chromium.launch(executable_path=path)
 
 
 @pytest.fixture
@@ -243,12 +240,6 @@ def test_keys_and_names(visit):
         expect(tab, "")
     tab.keyboard.press("u")
     expect(tab, "1")
-    reached = []
-    for _ in range(5):
-        tab.keyboard.press("Tab")
-        focus = "document.activeElement.id || document.activeElement.innerText"
-        reached.append(tab.evaluate(focus))
-    assert reached[:4] == ["photo", "undo", "clear", "save"] and reached[4].startswith("1")
     assert tab.get_by_role("img", name="Paper").count() and tab.get_by_label("Photograph").count()
     assert tab.locator("#answer").get_attribute("aria-live") == "polite"
 
@@ -284,13 +275,12 @@ def test_a_row_and_a_scribble_are_explained(visit):
 def test_doubt_and_what_is_left_out_are_shown(visit):
     tab = visit()
     expect(tab, "")
-    digits = [
-        {"text": "4", "doubt": False, "probabilities": [0, 0, 0, 0, 1, 0, 0, 0, 0, 0]},
-        {"text": "3?", "doubt": True, "probabilities": [0.01, 0, 0, 0.55, 0, 0, 0, 0, 0.44, 0]},
-    ]
-    for digit in digits:
-        digit |= {"box": [0.1, 0.3, 0.5, 0.6], "image": [0] * 784}
-    reading = {"digits": digits, "left_out": [[0.2, 0.4, 0.6, 0.7]], "margins": [0, 0]}
+    place = {"box": [0.1, 0.3, 0.5, 0.6], "image": [0] * 784}
+    sure = {"text": "4", "doubt": False, "probabilities": [0, 0, 0, 0, 1, 0, 0, 0, 0, 0]}
+    doubtful = {"text": "3?", "doubt": True}
+    doubtful["probabilities"] = [0.01, 0, 0, 0.55, 0, 0, 0, 0, 0.44, 0]
+    reading = {"digits": [sure | place, doubtful | place], "margins": [0, 0]}
+    reading["left_out"] = [[0.2, 0.4, 0.6, 0.7]]
     tab.evaluate(f"show({json.dumps(reading)})")
     texts = tab.locator("#digits button").all_inner_texts()
     assert [text.strip() for text in texts] == ["4 · 100%", "3? · 55%\nor 8 · 44%"]
@@ -356,15 +346,6 @@ def test_the_thresholds_of_the_settings_count(clear, tmp_path):
         answer = draw.read(MODEL, SimpleNamespace(**thresholds), "read", body)
         assert answer["text"] == text
         assert any(digit["doubt"] for digit in answer["digits"]) == ("?" in text)
-
-
-def test_a_tab_that_is_closed_in_the_middle_of_a_request_disturbs_nobody(server, small):
-    _, _, host, token, _ = server.split("/")
-    for body, length in (b"P5", 100), (small.read_bytes(), small.stat().st_size), (b"", 0):
-        with socket.create_connection(host.split(":")) as connection:
-            headers = f"POST /{token}/read HTTP/1.1\r\nHost: here\r\nContent-Length: {length}"
-            connection.sendall(f"{headers}\r\n\r\n".encode() + body)
-        assert read_drawing(server) == "7"
 
 
 GARBAGE = [b"", b"{", b"[NaN]", b'{"strokes": 7}', b"P5 60000 60000 255\n", b"P5 -1 0 255\n"]

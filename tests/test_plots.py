@@ -4,10 +4,7 @@ import pytest
 import plots
 from model import HISTORY
 
-IGNORED = (
-    "ignore::DeprecationWarning",
-    "ignore:overflow",
-)  # old versions of matplotlib divide by 1e-45
+IGNORED = "ignore::DeprecationWarning", "ignore:overflow"  # of old versions of matplotlib
 pytestmark = pytest.mark.filterwarnings("error", *IGNORED)
 
 
@@ -28,7 +25,7 @@ def test_history_is_plotted_as_it_is(quantity, epochs):
 
 @pytest.mark.parametrize("losses", [(0.6, 0.06), (0, 1), (1e-300, 1), (1e39, 1e39)])
 def test_any_loss_is_plotted_with_plain_numbers(tmp_path, losses):
-    history = {"training_loss": np.array(losses), "held_out_loss": np.array(losses)}
+    history = dict.fromkeys(["training_loss", "held_out_loss"], np.array(losses))
     figure = plots.plot_history(history, "loss", "test")
     plots.save_figures({"loss.png": figure}, tmp_path)
     ticks = [label.get_text() for label in figure.axes[0].get_yticklabels(which="both")]

@@ -1,6 +1,5 @@
 import itertools
 import math
-import re
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -61,9 +60,8 @@ def test_training_follows_the_formulas(monkeypatch, make_network, few, settings,
         log_P = expected.backward(X, Y, l2)
         losses.append(-(Y * log_P).sum() / 500)
         expected.parameters -= alpha * expected.gradient
-    np.testing.assert_allclose(
-        trained.network.parameters, expected.parameters, rtol=1e-9, atol=1e-12
-    )
+    difference = trained.network.parameters - expected.parameters
+    np.testing.assert_allclose(difference, 0, atol=1e-10)
     cross_entropy, penalty = sum(losses[-56:]), l2 / 2 * (expected.all_weights**2).sum()
     assert trained.history["training_loss"][-1] == pytest.approx(cross_entropy + penalty, rel=1e-9)
 
@@ -149,16 +147,13 @@ def test_a_training_beyond_mnist_can_be_resumed(
         train_and_save(few, few, options)
 
 
-@pytest.mark.parametrize("where", ["training", "held out"])
-def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(
-    monkeypatch, few, settings, where
-):
-    if where == "training":
-        settings.alpha = 1e8
-    else:
-        monkeypatch.setattr(MultilayerPerceptron, "evaluate", lambda *arguments: (math.inf, 0.5))
-    reason = rf"no longer finite in epoch 1, .* alpha = {re.escape(f'{settings.alpha:g}')}:"
+def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(monkeypatch, few, settings):
+    settings.alpha, reason = 1e8, r"no longer finite in epoch 1, .* alpha = 1e\+08:"
     with np.errstate(all="raise", under="ignore"), pytest.raises(UserError, match=reason):
+        train_fully(settings, few, few)
+    settings.alpha = 0.01
+    monkeypatch.setattr(MultilayerPerceptron, "evaluate", lambda *arguments: (math.inf, 0.5))
+    with pytest.raises(UserError, match=r"no longer finite in epoch 1, .* alpha = 0\.01:"):
         train_fully(settings, few, few)
 
 
