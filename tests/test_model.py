@@ -4,8 +4,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from data_preprocessing import INPUTS, preprocess
-from model import CLASSES, EVALUATION_BATCH, HISTORY, Model, MultilayerPerceptron
+from data_preprocessing import INPUTS
+from model import CLASSES, EVALUATION_BATCH, MultilayerPerceptron
 from utils import log_softmax, softmax
 
 
@@ -86,17 +86,6 @@ def test_evaluation_of_many_images_by_a_wide_network_takes_little_memory(make_ne
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5000 * 4096 * 4  # the bytes of one hidden layer of all images
-
-
-@pytest.mark.parametrize("deskew", [False, True])
-def test_a_model_preprocesses_images_as_its_settings_say(make_network, few, settings, deskew):
-    settings.deskew, images = deskew, few[0]
-    model = Model(make_network(), dict.fromkeys(HISTORY, np.ones(1)), settings)
-    expected = softmax(model.network.logits(preprocess(images, deskew)))
-    np.testing.assert_array_equal(model.predict_proba(images), expected)
-    np.testing.assert_array_equal(model.predict(images), expected.argmax(axis=1))
-    other = softmax(model.network.logits(preprocess(images, not deskew)))
-    assert abs(other - expected).max() > 0.1
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

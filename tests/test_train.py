@@ -75,6 +75,7 @@ def test_held_out_images_are_evaluated_and_not_trained_on(few, settings, switch)
     loss, accuracy = model.network.evaluate(X, held_out[1], settings.l2)
     assert model.history["held_out_loss"] == pytest.approx([loss], rel=1e-6)
     assert model.history["held_out_accuracy"] == [accuracy]
+    np.testing.assert_array_equal(model.predict(held_out[0]), model.network.logits(X).argmax(1))
     again = train_fully(settings, few, few)
     assert again.network.parameters.tobytes() == model.network.parameters.tobytes()
 
