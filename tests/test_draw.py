@@ -174,14 +174,15 @@ def test_a_finger_draws_a_1_and_a_7_on_a_phone(visit):
 
 def test_a_stroke_ends_with_its_release_even_if_that_is_missed(visit):
     tab = visit()
-    tab.mouse.dblclick(*places(tab, [(0.3, 0.3)])[0])
-    tab.mouse.move(*places(tab, [(0.8, 0.8)])[0], steps=5)
-    tab.mouse.click(*places(tab, [(0.8, 0.8)])[0], button="right")
+    start, end = places(tab, [(0.3, 0.3), (0.8, 0.8)])
+    tab.mouse.dblclick(*start)
+    tab.mouse.move(*end, steps=5)
+    tab.mouse.click(*end, button="right")
     assert ink(tab)[0] == 2
     press(tab, [(0.1, 0.8), (0.5, 0.8)])
     before = ink(tab)
     tab.evaluate("paper.dispatchEvent(new PointerEvent('pointermove', {pointerId: state.pen.id}))")
-    tab.mouse.move(*places(tab, [(0.9, 0.1)])[0], steps=5)
+    tab.mouse.move(*end, steps=5)
     assert ink(tab) == before and before[0] == 3
     tab.mouse.up()
     tab.keyboard.press("u")

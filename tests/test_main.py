@@ -40,19 +40,17 @@ DEEP = ["--hidden-layers", ",".join(["4096"] * 16)]
 FILE_SIZE, MEMORY = resource.RLIMIT_FSIZE, resource.RLIMIT_AS  # the first fails as a full disk does
 
 
-@pytest.mark.parametrize(
-    ("arguments", "limits", "error"),
-    [
-        ([*QUICK, "--model", "/proc/m.npz"], [], "/proc/m.npz: can't be written: "),
-        (["--plots-dir", "/proc/plots"], [], "/proc/plots/loss.png: can't be written: "),
-        (["--model", "a\n\33[31m.npz"], [], r"error: a\n\x1b[31m.npz: no such file"),
-        (QUICK, [(FILE_SIZE, 10_000)], "m.npz: can't be written: File too large"),
-        ([*QUICK, *DEEP], [(MEMORY, 1000 * 2**20)], "memory"),
-    ],
-)
-def test_a_failure_ends_in_one_line_and_keeps_the_old_model(
-    mnist, tmp_path, arguments, limits, error
-):
+FAILURES = [
+    ([*QUICK, "--model", "/proc/m.npz"], [], "/proc/m.npz: can't be written: "),
+    (["--plots-dir", "/proc/plots"], [], "/proc/plots/loss.png: can't be written: "),
+    (["--model", "a\n\33[31m.npz"], [], r"error: a\n\x1b[31m.npz: no such file"),
+    (QUICK, [(FILE_SIZE, 10_000)], "m.npz: can't be written: File too large"),
+    ([*QUICK, *DEEP], [(MEMORY, 1000 * 2**20)], "memory"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "limits", "error"), FAILURES)
+def test_a_failure_keeps_the_old_model(mnist, tmp_path, arguments, limits, error):
     (tmp_path / "m.npz").write_bytes(b"the old model")
     process = run_main(tmp_path, *arguments, limits=limits, OPENBLAS_NUM_THREADS="1")
     assert process.returncode == 1 and error in process.stderr

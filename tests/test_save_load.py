@@ -121,49 +121,30 @@ def test_two_that_resume_one_training_lose_neither(saved, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"m.npz", "m.previous.npz"}
 
 
-@pytest.fixture
-def unfinished(saved):
-    """Three Models of a training of four epochs, after one, two and three."""
-    model, models = load_model(saved), []
-    for epochs in (1, 2, 3):
-        history = {name: values[:epochs] for name, values in model.history.items()}
-        models.append(Model(model.network, history, SimpleNamespace(**vars(model.settings))))
-        models[-1].settings.number_of_epochs = 4
-    return models
-
-
-def test_a_training_is_saved_in_time_and_keeps_what_was_there(saved, unfinished, monkeypatch):
+def test_a_training_is_saved_in_time_and_keeps_what_was_there(saved, monkeypatch):
     folder, complete = saved.parent, load_model(saved)
     partial, previous = folder / "m.partial.npz", folder / "m.partial.previous.npz"
     partial.write_bytes(b"an old training")
+    previous.mkdir()  # the first save fails
+    longer = SimpleNamespace(**vars(complete.settings) | {"number_of_epochs": 4})
     seconds = iter([0, 29, 30, 30, 59, 60, 60, 61])  # the clock is read again after each save
     monkeypatch.setattr("time.monotonic", lambda: next(seconds))
     saved_epochs = []
 
     def training():
-        for model in [*unfinished, *unfinished[2:], complete]:
-            yield model
+        for epochs in (1, 2, 3, 3):
+            history = {name: values[:epochs] for name, values in complete.history.items()}
+            yield Model(complete.network, history, longer)
             has_begun = partial.read_bytes() != b"an old training"
             saved_epochs.append(load_model(partial).epochs if has_begun else 0)
+            if epochs == 2:
+                previous.rmdir()
+        yield complete
 
     save_while_training(training(), saved)
-    assert saved_epochs == [0, 2, 2, 3, 3]
+    assert saved_epochs == [0, 0, 0, 3]
     assert previous.read_bytes() == b"an old training"
     assert {p.name for p in folder.iterdir()} == {"m.npz", "m.previous.npz", previous.name}
-
-
-def test_a_save_that_fails_during_the_training_does_not_end_it(saved, unfinished, monkeypatch):
-    monkeypatch.setattr("save_load.SAVE_EVERY", 0)
-    obstacle = saved.with_name("m.partial.npz")
-
-    def training():
-        obstacle.mkdir()
-        yield from unfinished[:2]
-        obstacle.rmdir()
-        yield unfinished[2]
-
-    save_while_training(training(), saved)
-    assert load_model(obstacle).epochs == 3
 
 
 def test_signals_wait_while_a_training_is_saved(saved, monkeypatch, ctrl_c):

@@ -118,30 +118,20 @@ def test_an_error_in_the_thread_of_the_distortions_ends_the_training(monkeypatch
         train_fully(settings, few, few)
 
 
-@pytest.fixture
-def options(settings, tmp_path):
-    """The options of a training with these settings."""
-    return SimpleNamespace(settings=settings, model=tmp_path / "m.npz", resume=None, seeds=1)
-
-
-def test_validation_images_are_the_last_of_the_training_images(few, settings, options):
-    settings.hidden_layers, settings.validation_size = (3,), 100
-    training, held_out = [a[:400] for a in few], [a[400:] for a in few]
-    expected = train_fully(settings, training, held_out)
-    assert bits(train_and_save(few, None, options)) == bits(expected)
-
-
-def test_a_training_beyond_mnist_can_be_resumed(
-    monkeypatch, tmp_path, few, few_of_each, settings, options
+def test_a_training_beyond_mnist_on_part_of_the_images_can_be_resumed(
+    monkeypatch, tmp_path, few, few_of_each, settings
 ):
+    """The last of the images are held out for validation."""
     settings.beyond_mnist, settings.hidden_layers, settings.number_of_epochs = True, (4,), 3
-    expected = bits(train_and_save(few, few, options))
-    options.model = tmp_path / "renamed.npz"
+    options = SimpleNamespace(settings=settings, resume=None, seeds=1)
+    options.model = tmp_path / "m.npz"
+    expected = bits(train_and_save([a[:400] for a in few], [a[400:] for a in few], options))
+    settings.validation_size, options.model = 100, tmp_path / "renamed.npz"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("train.show_epoch", Mock(side_effect=[None, KeyboardInterrupt]))
-        train_and_save(few, few, options)
+        train_and_save(few, None, options)
     options.model, options.resume = None, tmp_path / "renamed.partial.npz"
-    assert bits(train_and_save(few, few, options)) == expected
+    assert bits(train_and_save(few, None, options)) == expected
     assert {path.name for path in tmp_path.iterdir()} == {"m.npz", "renamed.npz"}
     options.resume = tmp_path / "renamed.npz"
     with pytest.raises(UserError, match=r"renamed\.npz: its training is complete"):
