@@ -71,17 +71,12 @@ def browser():
 
 @pytest.fixture
 def visit(browser, server):
-    """Function that opens the page in a tab of its own; nothing may go wrong in it.
-
-    proxy: a function that answers the tab's requests.
-    """
+    """Function that opens the page in a tab of its own; nothing may go wrong in it."""
     errors = []
 
-    def visit(width=1024, height=600, address=server, proxy=None, **options):
+    def visit(width=1024, height=600, address=server, **options):
         tab = browser.new_page(viewport={"width": width, "height": height}, **options)
         tab.on("pageerror", lambda error: errors.append(error))
-        if proxy:
-            tab.route("**", proxy)
         tab.goto(address)
         return tab
 
@@ -200,7 +195,9 @@ def test_behind_a_proxy_that_keeps_its_prefix_or_not(visit, server, prefix, end)
     def proxy(route):
         route.fulfill(response=route.fetch(url=route.request.url.replace(hub, origin + prefix)))
 
-    tab = visit(address=f"{hub}/{token}{end}", proxy=proxy)
+    tab = visit(address="about:blank")
+    tab.route("**", proxy)
+    tab.goto(f"{hub}/{token}{end}")
     stroke(tab, SEVEN)
     expect(tab, "7")
 
@@ -247,17 +244,14 @@ def test_keys_and_names(visit):
 
 def test_a_row_and_a_scribble_are_explained(visit):
     tab = visit()
-    digits = [
-        0.3 * np.array(points) + (left, 0.3)
-        for left, points in ((0.05, SEVEN), (0.35, ONE), (0.65, SEVEN))
-    ]
-    for points in digits:
+    expected = []
+    for start, points in (0.05, SEVEN), (0.35, ONE), (0.65, SEVEN):
+        points = 0.3 * np.array(points) + (start, 0.3)
         stroke(tab, points.tolist())
+        (left, top), (right, bottom) = points.min(axis=0) - 0.03, points.max(axis=0) + 0.03
+        expected.append([top, bottom, left, right])
     expect(tab, "717", "Why 7?")
-    margin = np.array([-1, 1, -1, 1]) * 0.03
-    for points, frame in zip(digits, frames(tab, "button"), strict=True):
-        (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-        np.testing.assert_allclose(frame - margin, [top, bottom, left, right], atol=0.015)
+    np.testing.assert_allclose(frames(tab, "button"), expected, atol=0.015)
     stroke(tab, [(0.2, 0.4), (0.2, 0.5)])  # in a frame
     assert ink(tab)[0] == 4
     tab.keyboard.press("u")

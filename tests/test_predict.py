@@ -143,27 +143,25 @@ def test_answers_come_in_order_and_a_killed_process_costs_one_picture(
         assert line.startswith(f"{path}: {path.stem}  (")
 
 
-def test_an_interrupted_reading_saves_what_it_has_read(clear, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize("limit", ["AT_ONCE", "MOST_DIGITS"])
+def test_answers_fill_several_pictures_and_are_saved_when_interrupted(
+    clear, capsys, tmp_path, monkeypatch, limit
+):
     def interrupt(path, *arguments):
-        if path.endswith("2.png"):
+        if path.endswith("3.png"):
             raise KeyboardInterrupt
         return READ(path, *arguments)
 
+    monkeypatch.setattr(module, limit, 2)
     monkeypatch.setattr(module, "read", interrupt)
-    paths = [save(tmp_path / f"{n}.png", page(clear[[n]])) for n in range(3)]
+    paths = [save(tmp_path / f"{n}.png", page(clear[[n]])) for n in range(4)]
     with pytest.raises(KeyboardInterrupt):
         predict(capsys, tmp_path, *paths)
-    assert (tmp_path / "plots" / "recognised.csv").read_bytes().count(b"\n") == 3
-
-
-@pytest.mark.parametrize("limit", ["AT_ONCE", "MOST_DIGITS"])
-def test_many_pictures_are_shown_on_several(clear, capsys, tmp_path, monkeypatch, limit):
-    monkeypatch.setattr(module, limit, 2)
-    path = save(tmp_path / "p.png", page(clear[[3]]))
-    status, out, _ = predict(capsys, tmp_path, *[path] * 5)
-    assert status == 0 and "\nSaved recognised.png to recognised-3.png and " in out
-    names = ["recognised-2.png", "recognised-3.png", "recognised.csv", "recognised.png"]
+    saved = f"Saved recognised.png to recognised-2.png and recognised.csv in {tmp_path / 'plots'}."
+    assert capsys.readouterr().out.endswith(f"\n{saved}\n")
+    names = ["recognised-2.png", "recognised.csv", "recognised.png"]
     assert sorted(os.listdir(tmp_path / "plots")) == names
+    assert (tmp_path / "plots" / "recognised.csv").read_bytes().count(b"\n") == 4
 
 
 def test_the_boxes_fit_the_picture_however_large_it_is(clear, tmp_path, read):

@@ -89,7 +89,7 @@ def hostile_file(kind, good, members, rng):
 
 
 def harmful_events():
-    """A list to which is added, from now on, what is executed, removed or opened for writing."""
+    """A list, which fills from now on, of what is executed, removed or opened for writing."""
     events, harmful = [], ("exec", "os.", "subprocess.", "pickle.", "socket.", "shutil.")
 
     def watch(event, arguments):
