@@ -67,7 +67,8 @@ def serve(model, settings, address):
         os.environ["TERM"] = ""  # so that no text browser opens in the terminal
         webbrowser.open(url)
         try:
-            time.sleep(threading.TIMEOUT_MAX)  # on Windows, Ctrl-C ends this as well
+            while True:
+                time.sleep(1e6)  # which Ctrl-C ends on Windows as well; more is refused there
         finally:
             loop.call_soon_threadsafe(loop.stop)  # nothing that waits is begun
     return 0
