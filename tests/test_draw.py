@@ -332,15 +332,9 @@ def test_a_photograph_is_read_from_the_command_line(server, small, read):
             assert np.argmax(digit["probabilities"]) == n
         boxes = [digit["box"] for digit in answer["digits"]] * np.repeat(expected.picture.shape, 2)
         np.testing.assert_allclose(boxes, expected.boxes)
-
-
-def test_the_thresholds_of_the_settings_count(clear, tmp_path):
-    body = save(tmp_path / "47.png", page(clear[[4, 7]])).read_bytes()  # a 4 of 1, a 7 of 0.99
-    for doubtful_below, left_out_below, text in ((0, 0, "47"), (1, 0, "47?"), (0, 1, "4_")):
-        thresholds = {"doubtful_below": doubtful_below, "left_out_below": left_out_below}
-        answer = draw.read(MODEL, SimpleNamespace(**thresholds), "read", body)
-        assert answer["text"] == text
-        assert any(digit["doubt"] for digit in answer["digits"]) == ("?" in text)
+    strict = SimpleNamespace(doubtful_below=1.01, left_out_below=0)
+    answer = draw.read(MODEL, strict, "read", small.read_bytes())
+    assert answer["text"] == "9?0?2?1?0?" and all(digit["doubt"] for digit in answer["digits"])
 
 
 GARBAGE = [b"", b"{", b"[NaN]", b'{"strokes": 7}', b"P5 60000 60000 255\n", b"P5 -1 0 255\n"]
