@@ -61,7 +61,7 @@ def test_a_failure_keeps_the_old_model(mnist, tmp_path, arguments, limits, error
     assert names(tmp_path) <= {"plots", "m.npz"}
 
 
-HARSH = {"PYTHONWARNINGS": "error", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+HARSH = {"PYTHONWARNINGS": "error", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
 HARSH["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # if started from a notebook
 
 
@@ -75,8 +75,9 @@ def test_any_environment(mnist, tmp_path):
     folder.mkdir()
     shutil.copy(PROJECT / "docs" / "handwriting.jpg", folder / picture)
     (folder / "matplotlibrc").write_text("text.usetex: True\nimage.origin: lower\n")
-    for arguments, text in (([], "Test accuracy: 99."), (["--predict", picture], "jpg: 90210  (")):
-        process = run_main(folder, *arguments, program=tmp_path, **HARSH)
+    read = ["--predict", picture], "jpg: 90210  ("
+    for locale, (arguments, text) in (("C", ([], "accuracy: 99.")), ("C", read), ("C.UTF-8", read)):
+        process = run_main(folder, *arguments, program=tmp_path, LC_ALL=locale, **HARSH)
         assert (process.returncode, process.stderr) == (0, "")
         assert text in process.stdout
         assert "windows" not in process.stdout and "Figure" not in process.stdout
