@@ -124,9 +124,9 @@ def test_a_training_beyond_mnist_on_part_of_the_images_can_be_resumed(
     """The last of the images are held out for validation."""
     settings.beyond_mnist, settings.hidden_layers, settings.number_of_epochs = True, (4,), 3
     options = SimpleNamespace(settings=settings, resume=None, seeds=1)
-    options.model = tmp_path / "m.npz"
+    options.model = tmp_path / "m"  # .npz is left out
     expected = bits(train_and_save([a[:400] for a in few], [a[400:] for a in few], options))
-    settings.validation_size, options.model = 100, tmp_path / "renamed"  # .npz is left out
+    settings.validation_size, options.model = 100, tmp_path / "renamed.npz"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("train.show_epoch", Mock(side_effect=[None, KeyboardInterrupt]))
         train_and_save(few, None, options)
