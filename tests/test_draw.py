@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -345,6 +346,17 @@ GARBAGE = [b"", b"{", b"[NaN]", b'{"strokes": 7}', b"P5 60000 60000 255\n", b"P5
 GARBAGE += [b"\x89PNG\r\n\x1a\n" + b"\0" * 50, b"\xff\xd8\xff\xe0" * 20, b"GIF89a" + b"\xff" * 99]
 
 
+def test_a_tab_that_is_closed_in_the_middle_of_a_request_disturbs_nobody(server, small):
+    _, _, host, token, _ = server.split("/")
+    for body, length in (b"P5", 100), (small.read_bytes(), small.stat().st_size), (b"", 0):
+        with socket.create_connection(host.split(":")) as connection:
+            headers = (
+                f"POST /{token}/read HTTP/1.1\r\nHost: here\r\nContent-Length: {length}\r\n\r\n"
+            )
+            connection.sendall(headers.encode() + body)
+        assert read_drawing(server) == "7"
+
+
 def test_garbage_and_requests_without_the_token_are_refused_in_one_line(server):
     origin, token = server.rstrip("/").rsplit("/", 1)
     requests = []
@@ -420,3 +432,31 @@ def test_ports_addresses_and_no_text_browser(server, tmp_path):
     assert not (tmp_path / "opened").exists()
     with pytest.raises(UserError, match=r"1\.2\.3\.4: it must be an address of this machine"):
         main(["--draw", "--address", "1.2.3.4"])
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory is read as on Linux")
+def test_a_hundred_clients_and_a_thousand_bad_requests():
+    photograph = (PROJECT / "docs" / "handwriting.jpg").read_bytes()
+
+    def memory():
+        status = Path("/proc", str(process.pid), "status").read_text()
+        return int(re.search(r"VmRSS:\s*(\d+)", status)[1]) / 1e3
+
+    def work(client):
+        ask(f"{address}show", photograph)
+        for body in [*GARBAGE, b"x" * 100_000]:
+            assert ask(address + ("read", "show", "draw", "why")[client % 4], body)[0] == 400
+
+    with program() as (process, address):
+        for _ in range(10):  # until its threads and the allocator have what they need
+            honest = ask(f"{address}show", photograph)
+        before = memory()
+        threads = [threading.Thread(target=work, args=[client]) for client in range(100)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert ask(f"{address}show", photograph) == honest
+        print(f"\n100 clients, 1,000 bad requests: {memory() - before:.0f} MB more memory")
+        assert memory() < before + 50
