@@ -31,7 +31,7 @@ class Piece:
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
     paper and 1 within strokes, from corner (2,) on. level: how dark its strokes are on the page.
     image: (28, 28) uint8. probabilities: (10,), less than 1 in sum if the piece was cut off another
-    one.
+    one. digit_height: of the digits around it, in pixels.
     """
 
     box: np.ndarray
@@ -40,6 +40,8 @@ class Piece:
     level: float = 1
     image: np.ndarray = None
     probabilities: np.ndarray = None
+    digit_height: float = 0
+    is_digit: bool = False
 
     @property
     def height(self):
@@ -107,9 +109,9 @@ def tilt_of_ruling(is_ink, thickness):
     return tilts[np.argmax(sharpness)]
 
 
-def off_the_line(piece, height):
-    """The Pieces left of one without the line they are written on. height: of a digit."""
-    sizes = height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
+def off_the_line(piece):
+    """The Pieces left of one without the line they are written on."""
+    sizes = piece.digit_height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
     length, reach, thickness = np.maximum(1, np.rint(sizes).astype(int))
     ink = without_lines(piece.ink, 1, length, reach, thickness)
     return cut_out(ink, ink > 0.5, piece.corner)
@@ -145,7 +147,8 @@ def together(pieces):
         target = ink[top : top + height, left : left + width]
         np.maximum(target, piece.ink, out=target)
     top, bottom, left, right = np.array([piece.box for piece in pieces]).T
-    return Piece(np.array([top.min(), bottom.max(), left.min(), right.max()]), ink, corner)
+    box = np.array([top.min(), bottom.max(), left.min(), right.max()])
+    return Piece(box, ink, corner, digit_height=max(piece.digit_height for piece in pieces))
 
 
 def faintest_ink(ink):

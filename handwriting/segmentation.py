@@ -5,11 +5,12 @@ section V.
 """
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from handwriting.marks import may_be_digit, recognise_pieces
+from handwriting.marks import is_print, may_be_digit, recognise_pieces
 from handwriting.normalise import box_of
 from handwriting.picture import resize
 from handwriting.pieces import Piece, together
@@ -27,35 +28,33 @@ NARROWEST_CUT, WIDEST_CUT = 0.7, 4  # width of a piece; others are not cut, whic
 CUT_HEIGHT = 80  # pixels; a taller piece is reduced before it is cut
 
 
-def recognise_row(pieces, heights, recognise, thresholds):
-    """Join, cut or leave out the pieces of a row, a list from the left to the right.
+def recognise_word(pieces, recognise, thresholds):
+    """Join, cut or leave out the pieces of a word, a list from the left to the right.
 
-    heights: of the digits around each piece, in pixels. recognise, thresholds: see
-    `recognise_page`. Returns a list of triples from the left to the right: a piece, the height of
-    digits around it, and whether it is a digit.
+    recognise, thresholds: see `recognise_page`. Returns a list like it.
     """
+    if is_print(pieces, thresholds.doubtful_below):
+        return pieces
     groups = {}  # by the numbers of the first piece and of the one after the last
     for start, number in itertools.product(range(len(pieces)), range(1, MOST_PARTS + 1)):
         group, stop = pieces[start : start + number], start + number
         if number == 1:
             groups[start, stop] = group[0]
-        elif stop <= len(pieces) and may_be_one(group, max(heights[start:stop])):
+        elif stop <= len(pieces) and may_be_one(group):
             groups[start, stop] = together(group)
     recognise_pieces([group for group in groups.values() if group.image is None], recognise)
     doubtful = [g for g in groups.values() if g.probability < thresholds.doubtful_below]
-    is_print = sum(g.width >= NARROWEST_CUT * max(heights) for g in doubtful) > MOST_CUTS
+    widths = [group.width >= NARROWEST_CUT * group.digit_height for group in doubtful]
     # the logarithm of the probability of the best way to each place, and what it finds
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
     for (start, stop), group in groups.items():
-        height = max(heights[start:stop])
         ways = []
-        if may_be_digit(group, height, thresholds.doubtful_below):
-            ways.append((group.probability, [(group, height, True)]))
-        if group.probability < thresholds.doubtful_below and not is_print:
-            product, parts = cut(group, height, recognise, thresholds.left_out_below)
-            ways.append((product, [(part, height, True) for part in parts]))
+        if may_be_digit(group, thresholds.doubtful_below):
+            ways.append((group.probability, [replace(group, is_digit=True)]))
+        if group.probability < thresholds.doubtful_below and sum(widths) <= MOST_CUTS:
+            ways.append(cut(group, recognise, thresholds.left_out_below))
         if stop == start + 1:
-            ways.append((thresholds.left_out_below, [(group, height, False)]))
+            ways.append((thresholds.left_out_below, [group]))
         for probability, found in ways:
             score = best[start][0] + np.log(max(probability, 1e-9))
             if probability >= thresholds.left_out_below and score > best[stop][0]:
@@ -63,8 +62,9 @@ def recognise_row(pieces, heights, recognise, thresholds):
     return best[-1][1]
 
 
-def may_be_one(pieces, height):
+def may_be_one(pieces):
     """Whether pieces are as close as those of a digit, and of two neighbours one is a fragment."""
+    height = max(piece.digit_height for piece in pieces)
     top, bottom, left, right = np.array([piece.box for piece in pieces]).T[:, :, None]
     gap_x = np.maximum(left, left.T) - np.minimum(right, right.T)
     gap_y = np.maximum(top, top.T) - np.minimum(bottom, bottom.T)
@@ -73,11 +73,12 @@ def may_be_one(pieces, height):
     return connected_components(is_fragment & is_close, directed=False)[0] == 1
 
 
-def cut(piece, height, recognise, least):
+def cut(piece, recognise, least):
     """Cut a piece into two or more digits: their probability, and a list of these.
 
     What is less probable than `least` is not followed: print and scribbles are soon given up.
     """
+    height = piece.digit_height
     if not NARROWEST_CUT * height <= piece.width <= WIDEST_CUT * height:
         return 0, []
     scale, ink = max(1, height / CUT_HEIGHT), piece.ink
@@ -112,6 +113,7 @@ def cut(piece, height, recognise, least):
         return 0, []  # 1s that seem to touch are an H or M, or a scribble
     for part in found:  # it is a digit only if the others are
         part.probabilities = part.probabilities * product / part.probability
+        part.digit_height, part.is_digit = piece.digit_height, True
     return product, found
 
 
