@@ -18,8 +18,6 @@ FORMULA_LEAN = 0.35  # of a slash beside brackets, more than the other digits of
 LEAN = 0.15  # of what may be a slash, the same
 CROSS = 20  # pixels of the image that crosses are compared in
 TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
-NARROWEST_LOST = 0.4  # of its own height; narrower ones are slashes and brackets
-MOST_LETTERS = 0.5  # in a row of digits and marks, by the number of digits
 PRINT = 5  # letters of a word that is not joined or cut, at least
 PRINTED_PAGE = 150  # the same of a page: more pieces in doubt would take long
 ROUND = 0.25  # of a sure digit, what a 0 or 1 counts in a word, since o and l look like them
@@ -27,10 +25,8 @@ ROUND = 0.25  # of a sure digit, what a 0 or 1 counts in a word, since o and l l
 REACH = 4  # distance from which on a digit counts less than half
 LOWEST_DIGIT = 0.2
 LOWEST_ONE = 0.55  # lower strokes are commas and dashes
-SHORT_ONE = 0.75  # lower ones may be the rest of a line
 LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
 LOWEST_LOST = 0.7  # of what may be a digit that is left out
-WIDEST_MARK = 1  # of a dash
 WORD_GAP = 1.5  # between words
 
 
@@ -76,14 +72,6 @@ def may_be_digit(piece, doubtful_below):
     if piece.height < LOWEST_DIGIT * piece.digit_height:
         return piece.probability >= SURE
     return piece.probability >= doubtful_below or not cross_of(piece)
-
-
-def mark_text(piece):
-    """What stands for a piece that is no digit: _ if it may be one, a space for a mark, or none."""
-    is_lost = LOWEST_LOST * piece.digit_height <= piece.height <= piece.width / NARROWEST_LOST
-    if is_lost and not is_mark(piece):
-        return "_"
-    return " " if piece.width < WIDEST_MARK * piece.digit_height else ""
 
 
 def is_tall(piece):
@@ -159,7 +147,7 @@ def leave_out_strokes(row, tallest):
     """Make slashes and brackets in a row, a list of pieces, no digits.
 
     tallest: the height of the tallest digit of the page that is no 1. Returns a list of the row's
-    1s that may be slashes, brackets or the rest of a line.
+    1s that may be slashes or brackets.
     """
     others = [piece for piece in row if piece.is_digit and piece.digit != 1]
     slant = np.median([slant_of(piece.ink) for piece in others]) if others else 0
@@ -174,24 +162,17 @@ def leave_out_strokes(row, tallest):
             piece.is_digit = piece.height <= TALLEST_ONE * tallest
             if is_formula and others:
                 piece.is_digit &= abs(bracket) <= BOW and excess <= FORMULA_LEAN
-            is_short = piece.height < SHORT_ONE * piece.digit_height
-            is_alone = not others and len(row) > 1
-            if excess > LEAN or abs(bow) > BOW or is_short or is_alone:
+            if excess > LEAN or abs(bow) > BOW:
                 doubtful.append(piece)
     return doubtful
 
 
 def leave_out_words(row, doubtful_below):
     """Make letters in a row, a list of pieces, no digits."""
-    tall = [piece for piece in row if is_tall(piece)]
-    marks = [piece for piece in tall if not piece.is_digit and is_mark(piece)]
-    digits = sum(piece.is_digit for piece in tall)
-    if len(tall) - digits - len(marks) > MOST_LETTERS * digits:  # t and f look like +, l like /
-        marks = []
     for word in words_of(row):
         digits = [piece for piece in word if piece.is_digit]
         sure = [piece for piece in digits if piece.probability >= doubtful_below]
-        letters = sum(is_tall(p) and p not in marks for p in word if not p.is_digit)
+        letters = sum(is_tall(p) and not is_mark(p) for p in word if not p.is_digit)
         if letters and letters + len(digits) - len(sure) > weight_of(sure):
             for piece in word:
                 piece.is_digit = False

@@ -10,12 +10,12 @@ from scipy.sparse.csgraph import connected_components
 
 from data_preprocessing import SIDE
 from handwriting.marks import (
+    LOWEST_LOST,
     PRINTED_PAGE,
     is_mark,
     is_print,
     leave_out_strokes,
     leave_out_words,
-    mark_text,
     measure_digits,
     recognise_pieces,
     words_of,
@@ -145,10 +145,8 @@ def without_traces(pieces, doubtful_below):
     levels = np.array([piece.level for piece in pieces])
     if not is_sure.any():
         return pieces
-    # specks may pass for digits, but are small
-    heights = np.array([piece.height for piece in pieces])
-    level = np.average(levels[is_sure], weights=heights[is_sure] ** 2)
-    return [pieces[n] for n in np.flatnonzero(is_sure | (levels >= TRACE * level))]
+    is_dark = levels >= TRACE * np.median(levels[is_sure])
+    return [pieces[n] for n in np.flatnonzero(is_sure | is_dark)]
 
 
 def sureness(pieces, doubtful_below, doubt=DOUBT):
@@ -202,10 +200,14 @@ def answer(rows, texts):
                 line += " " if piece.box[2] - end > widest * piece.digit_height else ""
                 line, end = line + next(texts), piece.box[3]
                 continue
-            text, end, middle = mark_text(piece), np.inf, piece.box[2:].mean()
+            end, middle = np.inf, piece.box[2:].mean()
             is_over = (digits[:, 2] < middle) & (middle < digits[:, 3]) if len(digits) else True
-            if text == "_" or is_mark(piece) or (dots <= len(digits) and not is_over.any()):
-                line += text
+            if is_mark(piece):
+                line += " "
+            elif piece.height >= LOWEST_LOST * piece.digit_height:
+                line += "_"
+            elif dots <= len(digits) and not is_over.any():
+                line += " "
         lines.append(line)
     return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())
 
@@ -269,7 +271,7 @@ def rows_of(boxes, heights):
     is_next &= (step < ROW_STEP * height) & (x > x[:, None])
     # a mark is in the row of the nearest digit
     is_beside = is_tall.T & (overlap > -MARK_GAP * height)
-    distance = np.abs(x - x[:, None]) + 3 * np.where(is_tall, step, np.abs(y - y.T))
+    distance = np.abs(x - x[:, None]) + step
     distance = np.where(np.where(is_tall, is_next, is_beside), distance, np.inf)
     nearest = distance == distance.min(axis=1, keepdims=True)
     _, rows = connected_components(nearest & np.isfinite(distance), directed=False)
