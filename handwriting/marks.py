@@ -18,8 +18,7 @@ FORMULA_LEAN = 0.35  # of a slash beside brackets, more than the other digits of
 LEAN = 0.15  # of what may be a slash, the same
 CROSS = 20  # pixels of the image that crosses are compared in
 TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
-PRINT = 5  # letters of a word that is not joined or cut, at least
-PRINTED_PAGE = 150  # the same of a page: more pieces in doubt would take long
+PRINT = 150  # letters of a printed page, at least: more pieces in doubt would take long
 ROUND = 0.25  # of a sure digit, what a 0 or 1 counts in a word, since o and l look like them
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
@@ -131,11 +130,11 @@ def words_of(row):
     return [row[start:end] for start, end in itertools.pairwise([0, *ends, len(row)])]
 
 
-def is_print(pieces, doubtful_below, least=PRINT):
-    """Whether pieces are print, before they are joined or cut: most, and `least`, are in doubt."""
+def is_print(pieces, doubtful_below):
+    """Whether pieces are a printed page, before they are joined or cut: most are in doubt."""
     tall = [piece for piece in pieces if is_tall(piece)]
     sure = [piece for piece in tall if piece.probability >= doubtful_below]
-    return len(tall) - len(sure) >= max(least, weight_of(sure))
+    return len(tall) - len(sure) >= max(PRINT, weight_of(sure))
 
 
 def weight_of(sure):
@@ -144,10 +143,9 @@ def weight_of(sure):
 
 
 def leave_out_strokes(row, tallest):
-    """Make slashes and brackets in a row, a list of pieces, no digits.
+    """Make slashes and brackets in a row, a list of pieces, no digits, or digits in doubt.
 
-    tallest: the height of the tallest digit of the page that is no 1. Returns a list of the row's
-    1s that may be slashes or brackets.
+    tallest: the height of the tallest digit of the page that is no 1.
     """
     others = [piece for piece in row if piece.is_digit and piece.digit != 1]
     slant = np.median([slant_of(piece.ink) for piece in others]) if others else 0
@@ -155,7 +153,6 @@ def leave_out_strokes(row, tallest):
     bows = [bow if abs(lean) < BRACKET_LEAN else 0 for lean, bow in strokes]
     has_brackets = min(bows, default=0) < -BOW and max(bows, default=0) > BOW
     is_formula = has_brackets or any(cross_of(p) == "x" for p in row if not p.is_digit)
-    doubtful = []
     for piece, (lean, bow), bracket in zip(row, strokes, bows):
         if piece.is_digit and piece.digit == 1 and (lean, bow) != (0, 0):
             excess = lean - slant
@@ -163,8 +160,7 @@ def leave_out_strokes(row, tallest):
             if is_formula and others:
                 piece.is_digit &= abs(bracket) <= BOW and excess <= FORMULA_LEAN
             if excess > LEAN or abs(bow) > BOW:
-                doubtful.append(piece)
-    return doubtful
+                piece.probabilities = piece.probabilities / 2
 
 
 def leave_out_words(row, doubtful_below):

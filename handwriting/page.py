@@ -11,7 +11,6 @@ from scipy.sparse.csgraph import connected_components
 from data_preprocessing import SIDE
 from handwriting.marks import (
     LOWEST_LOST,
-    PRINTED_PAGE,
     is_mark,
     is_print,
     leave_out_strokes,
@@ -161,17 +160,15 @@ def page_of(picture, pieces, recognise, thresholds):
     """The Page of a grey picture (height, width) with these pieces of ink, recognised."""
     rows = find_rows(pieces)
     lost = [piece.box for piece in pieces if piece.height > TALLEST * piece.digit_height]
-    if not is_print(pieces, thresholds.doubtful_below, PRINTED_PAGE):
+    if not is_print(pieces, thresholds.doubtful_below):
         for row in rows:
             words = [recognise_word(word, recognise, thresholds) for word in words_of(row)]
             row[:] = itertools.chain.from_iterable(words)
     digits = [piece for row in rows for piece in row if piece.is_digit]
     tallest = max((piece.height for piece in digits if piece.digit != 1), default=np.inf)
     for row in rows:
-        doubtful = leave_out_strokes(row, tallest)
+        leave_out_strokes(row, tallest)
         leave_out_words(row, thresholds.doubtful_below)
-        for piece in doubtful:
-            piece.probabilities = piece.probabilities / 2
     digits = [piece for row in rows for piece in row if piece.is_digit]
     left_out = [piece.box for row in rows for piece in row if not piece.is_digit]
     texts = [f"{p.digit}" + "?" * bool(p.probability < thresholds.doubtful_below) for p in digits]

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from handwriting.marks import is_print, may_be_digit, recognise_pieces
+from handwriting.marks import may_be_digit, recognise_pieces
 from handwriting.normalise import box_of
 from handwriting.pieces import Piece, together
 
@@ -30,8 +30,6 @@ def recognise_word(pieces, recognise, thresholds):
 
     recognise, thresholds: see `recognise_page`. Returns a list like it.
     """
-    if is_print(pieces, thresholds.doubtful_below):
-        return pieces
     groups = {}  # by the numbers of the first piece and of the one after the last
     for start, number in itertools.product(range(len(pieces)), range(1, MOST_PARTS + 1)):
         group, stop = pieces[start : start + number], start + number
