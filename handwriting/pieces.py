@@ -31,7 +31,7 @@ class Piece:
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
     paper and 1 within strokes, from corner (2,) on. level: how dark its strokes are on the page.
     image: (28, 28) uint8. probabilities: (10,), less than 1 in sum if the piece was cut off another
-    one. digit_height: of the digits around it, in pixels.
+    one. digit_height: of the digits around it, in pixels. is_digit: whether it is read as one.
     """
 
     box: np.ndarray
