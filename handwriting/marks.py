@@ -18,19 +18,14 @@ FORMULA_LEAN = 0.35  # of a slash beside brackets, more than the other digits of
 LEAN = 0.15  # of what may be a slash, the same
 CROSS = 20  # pixels of the image that crosses are compared in
 TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
-NARROWEST_LOST = 0.4  # of its own height; narrower ones are slashes and brackets
-MOST_LETTERS = 0.5  # in a row of digits and marks, by the number of digits
-PRINT = 5  # letters of a word that is not joined or cut, at least
-PRINTED_PAGE = 150  # the same of a page: more pieces in doubt would take long
+PRINT = 150  # letters of a printed page, at least: more pieces in doubt would take long
 ROUND = 0.25  # of a sure digit, what a 0 or 1 counts in a word, since o and l look like them
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
 LOWEST_DIGIT = 0.2
 LOWEST_ONE = 0.55  # lower strokes are commas and dashes
-SHORT_ONE = 0.75  # lower ones may be the rest of a line
 LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
 LOWEST_LOST = 0.7  # of what may be a digit that is left out
-WIDEST_MARK = 1  # of a dash
 WORD_GAP = 1.5  # between words
 
 
@@ -44,8 +39,8 @@ def recognise_pieces(pieces, recognise):
             piece.probabilities = probabilities
 
 
-def digit_heights(pieces, doubtful_below):
-    """The height of the digits around each of n pieces: (n,) float64.
+def measure_digits(pieces, doubtful_below):
+    """Fill in the height of the digits around each of the pieces, a list.
 
     It is the one around which most sure digits lie, the nearer the more they count. If none but 1s
     is sure, it is that of the tallest piece. It is the yardstick for specks, fragments and cuts.
@@ -54,39 +49,38 @@ def digit_heights(pieces, doubtful_below):
     weights = np.array([piece.probability >= doubtful_below for piece in pieces], float)
     weights *= np.where([piece.digit == 1 for piece in pieces], WEIGHT_OF_1, 1)
     if weights.max(initial=0) < 1:  # dots, strips and strokes pass for 1s
-        return np.full(len(pieces), heights.max(initial=0))
-    boxes = np.array([piece.box for piece in pieces])
-    sure = np.flatnonzero(weights)
-    y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
-    distances = np.hypot(y[:, None] - y[sure], x[:, None] - x[sure]) / heights[sure]
-    weights = weights[sure] / (1 + (distances / REACH) ** 2)
-    heights = heights[sure]
-    is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(SPREAD)
-    weights = weights * is_near[np.argmax(weights @ is_near, axis=1)]
-    return weights @ heights / weights.sum(axis=1)
+        around = np.full(len(pieces), heights.max(initial=0))
+    else:
+        boxes = np.array([piece.box for piece in pieces])
+        sure = np.flatnonzero(weights)
+        y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
+        distances = np.hypot(y[:, None] - y[sure], x[:, None] - x[sure]) / heights[sure]
+        weights = weights[sure] / (1 + (distances / REACH) ** 2)
+        heights = heights[sure]
+        is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(SPREAD)
+        weights = weights * is_near[np.argmax(weights @ is_near, axis=1)]
+        around = weights @ heights / weights.sum(axis=1)
+    for piece, height in zip(pieces, around):
+        piece.digit_height = height
 
 
-def may_be_digit(piece, height, doubtful_below):
+def may_be_digit(piece, doubtful_below):
     """Whether a piece is a digit by its height and shape, and not a comma, dash, speck or cross."""
     if piece.digit == 1 and stroke_of(piece):
-        return piece.height >= LOWEST_ONE * height
-    if piece.height < LOWEST_DIGIT * height:
+        return piece.height >= LOWEST_ONE * piece.digit_height
+    if piece.height < LOWEST_DIGIT * piece.digit_height:
         return piece.probability >= SURE
     return piece.probability >= doubtful_below or not cross_of(piece)
 
 
-def mark_text(piece, height):
-    """What stands for a piece that is no digit: _ if it may be one, a space for a mark, or none."""
-    is_tall = LOWEST_LOST * height <= piece.height <= piece.width / NARROWEST_LOST
-    if is_tall and not is_mark(piece, height):
-        return "_"
-    return " " if piece.width < WIDEST_MARK * height else ""
+def is_tall(piece):
+    """Whether a piece is as tall as a letter."""
+    return piece.height >= LOWEST_LETTER * piece.digit_height
 
 
-def is_mark(piece, height):
+def is_mark(piece):
     """Whether a piece that is no digit is one of + x ( ) / by its shape, as tall as a letter."""
-    is_tall = piece.height >= LOWEST_LETTER * height
-    return is_tall and bool(stroke_of(piece) or cross_of(piece))
+    return is_tall(piece) and bool(stroke_of(piece) or cross_of(piece))
 
 
 def stroke_of(piece):
@@ -130,17 +124,17 @@ def cross_of(piece):
 
 
 def words_of(row):
-    """The words in a row, a list of pieces, heights and whether they are digits: lists like it."""
-    gaps = [right.box[2] - left.box[3] for (left, *_), (right, *_) in itertools.pairwise(row)]
-    ends = [n for n, gap in enumerate(gaps, start=1) if gap > WORD_GAP * row[n][1]]
+    """The words in a row, a list of pieces: lists of pieces."""
+    gaps = [right.box[2] - left.box[3] for left, right in itertools.pairwise(row)]
+    ends = [n for n, gap in enumerate(gaps, start=1) if gap > WORD_GAP * row[n].digit_height]
     return [row[start:end] for start, end in itertools.pairwise([0, *ends, len(row)])]
 
 
-def is_print(pieces, heights, doubtful_below, least=PRINT):
-    """Whether pieces are print, before they are joined or cut: most, and `least`, are in doubt."""
-    tall = [p for p, height in zip(pieces, heights) if LOWEST_LETTER * height <= p.height]
-    sure = [p for p in tall if p.probability >= doubtful_below]
-    return len(tall) - len(sure) >= max(least, weight_of(sure))
+def is_print(pieces, doubtful_below):
+    """Whether pieces are a printed page, before they are joined or cut: most are in doubt."""
+    tall = [piece for piece in pieces if is_tall(piece)]
+    sure = [piece for piece in tall if piece.probability >= doubtful_below]
+    return len(tall) - len(sure) >= max(PRINT, weight_of(sure))
 
 
 def weight_of(sure):
@@ -148,46 +142,33 @@ def weight_of(sure):
     return sum(ROUND if piece.digit in (0, 1) else 1 for piece in sure)
 
 
-def without_strokes(row, tallest):
-    """The row, a list of pieces, heights and whether it is a digit, where no slash or bracket is.
+def leave_out_strokes(row, tallest):
+    """Make slashes and brackets in a row, a list of pieces, no digits, or digits in doubt.
 
-    tallest: the height of the tallest digit of the page that is no 1. Returns the row and a list
-    of its 1s that may be slashes, brackets or the rest of a line.
+    tallest: the height of the tallest digit of the page that is no 1.
     """
-    others = [p for p, _, is_digit in row if is_digit and p.digit != 1]
+    others = [piece for piece in row if piece.is_digit and piece.digit != 1]
     slant = np.median([slant_of(piece.ink) for piece in others]) if others else 0
-    strokes = [stroke_of(piece) or (0, 0) for piece, *_ in row]
+    strokes = [stroke_of(piece) or (0, 0) for piece in row]
     bows = [bow if abs(lean) < BRACKET_LEAN else 0 for lean, bow in strokes]
     has_brackets = min(bows, default=0) < -BOW and max(bows, default=0) > BOW
-    is_formula = has_brackets or any(cross_of(p) == "x" for p, _, is_digit in row if not is_digit)
-    result, doubtful = [], []
-    for (piece, height, is_digit), (lean, bow), bracket in zip(row, strokes, bows):
-        if is_digit and piece.digit == 1 and (lean, bow) != (0, 0):
+    is_formula = has_brackets or any(cross_of(p) == "x" for p in row if not p.is_digit)
+    for piece, (lean, bow), bracket in zip(row, strokes, bows):
+        if piece.is_digit and piece.digit == 1 and (lean, bow) != (0, 0):
             excess = lean - slant
-            is_digit = piece.height <= TALLEST_ONE * tallest
+            piece.is_digit = piece.height <= TALLEST_ONE * tallest
             if is_formula and others:
-                is_digit &= abs(bracket) <= BOW and excess <= FORMULA_LEAN
-            is_alone = not others and len(row) > 1
-            if excess > LEAN or abs(bow) > BOW or piece.height < SHORT_ONE * height or is_alone:
-                doubtful.append(piece)
-        result.append((piece, height, is_digit))
-    return result, doubtful
+                piece.is_digit &= abs(bracket) <= BOW and excess <= FORMULA_LEAN
+            if excess > LEAN or abs(bow) > BOW:
+                piece.probabilities = piece.probabilities / 2
 
 
-def without_words(row, doubtful_below):
-    """The row, a list of pieces, heights and whether it is a digit, where no letter is one."""
-    tall = [(p, height, d) for p, height, d in row if LOWEST_LETTER * height <= p.height]
-    marks = [p for p, height, is_digit in tall if not is_digit and is_mark(p, height)]
-    digits = sum(is_digit for *_, is_digit in tall)
-    if len(tall) - digits - len(marks) > MOST_LETTERS * digits:  # t and f look like +, l like /
-        marks = []
-    result = []
+def leave_out_words(row, doubtful_below):
+    """Make letters in a row, a list of pieces, no digits."""
     for word in words_of(row):
-        digits = [piece for piece, _, is_digit in word if is_digit]
-        sure = [p for p in digits if p.probability >= doubtful_below]
-        letters = sum(
-            p.height >= LOWEST_LETTER * height and p not in marks for p, height, d in word if not d
-        )
-        is_text = letters and letters + len(digits) - len(sure) > weight_of(sure)
-        result += [(piece, height, is_digit and not is_text) for piece, height, is_digit in word]
-    return result
+        digits = [piece for piece in word if piece.is_digit]
+        sure = [piece for piece in digits if piece.probability >= doubtful_below]
+        letters = sum(is_tall(p) and not is_mark(p) for p in word if not p.is_digit)
+        if letters and letters + len(digits) - len(sure) > weight_of(sure):
+            for piece in word:
+                piece.is_digit = False

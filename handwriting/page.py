@@ -10,19 +10,18 @@ from scipy.sparse.csgraph import connected_components
 
 from data_preprocessing import SIDE
 from handwriting.marks import (
-    PRINTED_PAGE,
-    digit_heights,
+    LOWEST_LOST,
     is_mark,
     is_print,
-    mark_text,
+    leave_out_strokes,
+    leave_out_words,
+    measure_digits,
     recognise_pieces,
-    without_strokes,
-    without_words,
     words_of,
 )
 from handwriting.picture import load_picture
 from handwriting.pieces import find_pieces, off_the_line
-from handwriting.segmentation import recognise_row
+from handwriting.segmentation import recognise_word
 from handwriting.sheet import find_inks, find_sheets, joined
 from model import CLASSES
 
@@ -84,7 +83,8 @@ def recognise_page(path, recognise, thresholds):
     if turns:
         picture = np.rot90(picture, turns)
         pieces = pieces_on(sheet, picture, recognise, thresholds)
-    height = digit_height(pieces, thresholds.doubtful_below)
+    sure = [piece for piece in pieces if piece.probability >= thresholds.doubtful_below]
+    height = np.median([piece.digit_height for piece in sure or pieces]) if pieces else 0
     if factor > 1 and height < SMALL:
         larger, _, _ = load_picture(path, min(FULL_SIZE, WORKING_SIZE * CLEAR / max(height, 1)))
         picture = np.rot90(larger, turns)
@@ -105,6 +105,7 @@ def surest(found, recognise, doubtful_below):
         for n, turns in itertools.product(range(len(found)), (1, 2, 3)):
             turned = [piece.turned(turns) for piece in found[n]]
             recognise_pieces(turned, recognise)
+            measure_digits(turned, doubtful_below)
             scores[n, turns] = sureness(turned, doubtful_below, 2) - TURNED
         best = max(scores, key=scores.get)
     return best
@@ -128,11 +129,13 @@ def pieces_of(ink, corner, recognise, thresholds):
     pieces = find_pieces(ink, corner)
     recognise_pieces(pieces, recognise)
     pieces = without_traces(pieces, thresholds.doubtful_below)
-    heights = digit_heights(pieces, thresholds.doubtful_below)
-    lines = {p: height for p, height in zip(pieces, heights) if p.width > LONGEST * height}
-    parts = [part for line, height in lines.items() for part in off_the_line(line, height)]
+    measure_digits(pieces, thresholds.doubtful_below)
+    lines = [piece for piece in pieces if piece.width > LONGEST * piece.digit_height]
+    parts = [part for line in lines for part in off_the_line(line)]
     recognise_pieces(parts, recognise)
-    return [piece for piece in pieces if piece not in lines] + parts
+    pieces = [piece for piece in pieces if piece not in lines] + parts
+    measure_digits(pieces, thresholds.doubtful_below)
+    return pieces
 
 
 def without_traces(pieces, doubtful_below):
@@ -141,46 +144,33 @@ def without_traces(pieces, doubtful_below):
     levels = np.array([piece.level for piece in pieces])
     if not is_sure.any():
         return pieces
-    # specks may pass for digits, but are small
-    heights = np.array([piece.height for piece in pieces])
-    level = np.average(levels[is_sure], weights=heights[is_sure] ** 2)
-    return [pieces[n] for n in np.flatnonzero(is_sure | (levels >= TRACE * level))]
+    is_dark = levels >= TRACE * np.median(levels[is_sure])
+    return [pieces[n] for n in np.flatnonzero(is_sure | is_dark)]
 
 
 def sureness(pieces, doubtful_below, doubt=DOUBT):
     """The number of sure digits, less those in doubt. 1s don't count: strips look like them."""
     if not pieces:
         return -np.inf  # nothing found is worse than doubt
-    heights = digit_heights(pieces, doubtful_below)
-    large = [piece for piece, height in zip(pieces, heights) if piece.height >= height / 2]
+    large = [piece for piece in pieces if piece.height >= piece.digit_height / 2]
     return sum(p.digit != 1 if p.probability >= doubtful_below else -doubt for p in large)
-
-
-def digit_height(pieces, doubtful_below):
-    """The height of half of the sure digits, at most: a float. See `digit_heights`."""
-    heights = digit_heights(pieces, doubtful_below)
-    is_sure = [piece.probability >= doubtful_below for piece in pieces]
-    return np.median(heights[is_sure] if any(is_sure) else heights) if pieces else 0.0
 
 
 def page_of(picture, pieces, recognise, thresholds):
     """The Page of a grey picture (height, width) with these pieces of ink, recognised."""
-    heights = digit_heights(pieces, thresholds.doubtful_below)
-    rows = find_rows(pieces, heights)
-    lost = [piece.box for n, piece in enumerate(pieces) if piece.height > TALLEST * heights[n]]
-    rows = [[(pieces[n], heights[n], False) for n in row] for row in rows]
-    if not is_print(pieces, heights, thresholds.doubtful_below, PRINTED_PAGE):
+    rows = find_rows(pieces)
+    lost = [piece.box for piece in pieces if piece.height > TALLEST * piece.digit_height]
+    if not is_print(pieces, thresholds.doubtful_below):
         for row in rows:
             words = [recognise_word(word, recognise, thresholds) for word in words_of(row)]
             row[:] = itertools.chain.from_iterable(words)
-    tallest = [p.height for row in rows for p, _, is_digit in row if is_digit and p.digit != 1]
+    digits = [piece for row in rows for piece in row if piece.is_digit]
+    tallest = max((piece.height for piece in digits if piece.digit != 1), default=np.inf)
     for row in rows:
-        row[:], doubtful = without_strokes(row, max(tallest, default=np.inf))
-        row[:] = without_words(row, thresholds.doubtful_below)
-        for piece in doubtful:
-            piece.probabilities = piece.probabilities / 2
-    digits = [piece for row in rows for piece, _, is_digit in row if is_digit]
-    left_out = [piece.box for row in rows for piece, _, is_digit in row if not is_digit]
+        leave_out_strokes(row, tallest)
+        leave_out_words(row, thresholds.doubtful_below)
+    digits = [piece for row in rows for piece in row if piece.is_digit]
+    left_out = [piece.box for row in rows for piece in row if not piece.is_digit]
     texts = [f"{p.digit}" + "?" * bool(p.probability < thresholds.doubtful_below) for p in digits]
     return Page(
         picture,
@@ -190,16 +180,8 @@ def page_of(picture, pieces, recognise, thresholds):
         texts,
         answer(rows, texts) if digits else "",
         np.array(left_out + lost, int).reshape(-1, 4),
-        np.array([n for n, row in enumerate(rows) for _, _, is_digit in row if is_digit], int),
+        np.array([n for n, row in enumerate(rows) for piece in row if piece.is_digit], int),
     )
-
-
-def recognise_word(word, recognise, thresholds):
-    """A word, a list of pieces, heights and whether they are digits: unless it is print, joined."""
-    pieces, heights, _ = zip(*word)
-    if is_print(pieces, heights, thresholds.doubtful_below):
-        return word
-    return recognise_row(list(pieces), heights, recognise, thresholds)
 
 
 def answer(rows, texts):
@@ -208,17 +190,21 @@ def answer(rows, texts):
     lines = []
     for row in rows:
         line, end = "", np.inf
-        digits = np.array([piece.box for piece, _, is_digit in row if is_digit])
-        dots = sum(not is_digit and not is_mark(p, height) for p, height, is_digit in row)
-        for piece, height, is_digit in row:
-            if is_digit:
-                line += " " if piece.box[2] - end > widest * height else ""
+        digits = np.array([piece.box for piece in row if piece.is_digit])
+        dots = sum(not piece.is_digit and not is_mark(piece) for piece in row)
+        for piece in row:
+            if piece.is_digit:
+                line += " " if piece.box[2] - end > widest * piece.digit_height else ""
                 line, end = line + next(texts), piece.box[3]
                 continue
-            text, end, middle = mark_text(piece, height), np.inf, piece.box[2:].mean()
+            end, middle = np.inf, piece.box[2:].mean()
             is_over = (digits[:, 2] < middle) & (middle < digits[:, 3]) if len(digits) else True
-            if text == "_" or is_mark(piece, height) or (dots <= len(digits) and not is_over.any()):
-                line += text
+            if is_mark(piece):
+                line += " "
+            elif piece.height >= LOWEST_LOST * piece.digit_height:
+                line += "_"
+            elif dots <= len(digits) and not is_over.any():
+                line += " "
         lines.append(line)
     return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())
 
@@ -226,28 +212,31 @@ def answer(rows, texts):
 def widest_gap(rows):
     """The widest gap inside a number, in heights of a digit, or infinity if all gaps are alike."""
     gaps = [
-        (right.box[2] - left.box[3]) / height
+        (right.box[2] - left.box[3]) / right.digit_height
         for row in rows
-        for (left, _, is_left), (right, height, is_right) in itertools.pairwise(row)
-        if is_left and is_right
+        for left, right in itertools.pairwise(row)
+        if left.is_digit and right.is_digit
     ]
     gaps = np.sort(np.maximum(gaps, LEAST_GAP / GAP_STEP))
     steps = gaps[1:] / gaps[:-1]
     return gaps[steps.argmax()] if steps.max(initial=0) >= GAP_STEP else np.inf
 
 
-def find_rows(pieces, heights):
-    """The pieces in rows: a list from above of arrays of numbers from the left, without specks."""
-    sizes = np.array([[piece.height, piece.width] for piece in pieces]).reshape(-1, 2)
-    kept = np.flatnonzero(
-        (sizes.max(axis=1) >= SPECK * heights) & (sizes[:, 0] <= TALLEST * heights)
-    )
-    if not kept.size:
+def find_rows(pieces):
+    """The pieces in rows, without specks: lists, from above, of pieces from the left."""
+    kept = [
+        piece
+        for piece in pieces
+        if max(piece.height, piece.width) >= SPECK * piece.digit_height
+        and piece.height <= TALLEST * piece.digit_height
+    ]
+    if not kept:
         return []
-    boxes = levelled(np.array([pieces[n].box for n in kept]), heights[kept])
-    rows = rows_of(boxes, heights[kept])
+    heights = np.array([piece.digit_height for piece in kept])
+    boxes = levelled(np.array([piece.box for piece in kept]), heights)
+    rows = rows_of(boxes, heights)
     order = np.argsort(boxes[:, 2:].sum(axis=1))
-    return [kept[order[rows[order] == row]] for row in range(rows.max() + 1)]
+    return [[kept[n] for n in order[rows[order] == row]] for row in range(rows.max() + 1)]
 
 
 def levelled(boxes, heights):
@@ -279,7 +268,7 @@ def rows_of(boxes, heights):
     is_next &= (step < ROW_STEP * height) & (x > x[:, None])
     # a mark is in the row of the nearest digit
     is_beside = is_tall.T & (overlap > -MARK_GAP * height)
-    distance = np.abs(x - x[:, None]) + 3 * np.where(is_tall, step, np.abs(y - y.T))
+    distance = np.abs(x - x[:, None]) + step
     distance = np.where(np.where(is_tall, is_next, is_beside), distance, np.inf)
     nearest = distance == distance.min(axis=1, keepdims=True)
     _, rows = connected_components(nearest & np.isfinite(distance), directed=False)

@@ -31,7 +31,7 @@ class Piece:
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
     paper and 1 within strokes, from corner (2,) on. level: how dark its strokes are on the page.
     image: (28, 28) uint8. probabilities: (10,), less than 1 in sum if the piece was cut off another
-    one.
+    one. digit_height: of the digits around it, in pixels. is_digit: whether it is read as one.
     """
 
     box: np.ndarray
@@ -40,6 +40,8 @@ class Piece:
     level: float = 1
     image: np.ndarray = None
     probabilities: np.ndarray = None
+    digit_height: float = 0
+    is_digit: bool = False
 
     @property
     def height(self):
@@ -90,7 +92,7 @@ def without_ruling(ink, faintest):
     level = np.zeros((height + np.ptp(shift), width), np.float32)
     level[place] = ink
     length = min(side // 6 + 1, round(LINE_SHARE * width))
-    return without_lines(level, 1, length, side // 150, side // 200 + 2, least=3)[place]
+    return without_lines(level, length, side // 150, side // 200 + 2, least=3)[place]
 
 
 def tilt_of_ruling(is_ink, thickness):
@@ -107,11 +109,11 @@ def tilt_of_ruling(is_ink, thickness):
     return tilts[np.argmax(sharpness)]
 
 
-def off_the_line(piece, height):
-    """The Pieces left of one without the line they are written on. height: of a digit."""
-    sizes = height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
+def off_the_line(piece):
+    """The Pieces left of one without the line they are written on."""
+    sizes = piece.digit_height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
     length, reach, thickness = np.maximum(1, np.rint(sizes).astype(int))
-    ink = without_lines(piece.ink, 1, length, reach, thickness)
+    ink = without_lines(piece.ink, length, reach, thickness)
     return cut_out(ink, ink > 0.5, piece.corner)
 
 
@@ -145,7 +147,8 @@ def together(pieces):
         target = ink[top : top + height, left : left + width]
         np.maximum(target, piece.ink, out=target)
     top, bottom, left, right = np.array([piece.box for piece in pieces]).T
-    return Piece(np.array([top.min(), bottom.max(), left.min(), right.max()]), ink, corner)
+    box = np.array([top.min(), bottom.max(), left.min(), right.max()])
+    return Piece(box, ink, corner, digit_height=max(piece.digit_height for piece in pieces))
 
 
 def faintest_ink(ink):
@@ -189,8 +192,8 @@ def tall_pieces(mask, height):
 def sides_of_box(piece):
     """The straight lines of a box or a comb, a mask like `piece`; empty if it is neither."""
     height, width = piece.shape
-    rows = straight_lines(piece, 1, int(0.8 * min(height, width)), height // 16)
-    columns = straight_lines(piece, 0, int(0.8 * height), height // 16)
+    rows = straight_lines(piece, int(0.8 * min(height, width)), height // 16)
+    columns = straight_lines(piece.T, int(0.8 * height), height // 16).T
     y, x = height // 5, width // 5
     sides = rows[:y], rows[height - y :], columns[:, :x], columns[:, width - x :]
     y, x = height // 8 + 1, width // 8 + 1  # a thin 0 has sides like a box, but no corners
@@ -199,31 +202,31 @@ def sides_of_box(piece):
     return (rows | columns) & is_box
 
 
-def without_lines(ink, axis, length, reach, thickness, least=0):
-    """The ink (height, width) without the lines along an axis that are so long and thin, in pixels.
+def without_lines(ink, length, reach, thickness, least=0):
+    """The ink (height, width) without the level lines that are so long and thin, in pixels.
 
     least: of that many lines; fewer may be strokes. reach: see `straight_lines`.
     """
-    lines = straight_lines(ink, axis, length, reach)
-    thick = opened(lines, 1 - axis, thickness + 2 * reach)
+    lines = straight_lines(ink, length, reach)
+    thick = opened(lines, 0, thickness + 2 * reach)
     is_line = (lines > FAINTEST_INK / 2) & (thick < lines / 2)
-    is_long = opened(is_line, axis, 2 * length) if least else is_line
-    if np.count_nonzero(np.diff(is_long, axis=1 - axis)) < 2 * least * ink.shape[axis]:
+    is_long = opened(is_line, 1, 2 * length) if least else is_line
+    if np.count_nonzero(np.diff(is_long, axis=0)) < 2 * least * ink.shape[1]:
         return ink
-    is_thin = is_line & (opened(ink, 1 - axis, thickness + 1) < ink / 2)
+    is_thin = is_line & (opened(ink, 0, thickness + 1) < ink / 2)
     # below a digit, a line goes on from where it is seen on the left and right
-    is_line &= closed(ndimage.maximum_filter1d(is_thin, 3, 1 - axis), axis, length // 2)
+    is_line &= closed(ndimage.maximum_filter1d(is_thin, 3, 0), 1, length // 2)
     is_line &= ink < 1.5 * lines + FAINTEST_INK  # strokes are darker
     rest = np.where(is_line, np.minimum(ink, 0), ink)
-    across = closed(rest, 1 - axis, thickness + 3)
+    across = closed(rest, 0, thickness + 3)
     return np.where(is_line, np.minimum(ink, across), ink)
 
 
-def straight_lines(ink, axis, length, reach):
-    """The lines along an axis of ink or a mask, at least so long, bent by up to `reach` pixels."""
-    ink = ndimage.maximum_filter1d(ink, 2 * reach + 1, 1 - axis)
-    parts = opened(ink, axis, max(1, length // LINE_PARTS))
-    return opened(closed(parts, axis, max(1, length // LINE_PARTS)), axis, length)
+def straight_lines(ink, length, reach):
+    """The level lines of ink or a mask, at least so long, bent by up to `reach` pixels."""
+    ink = ndimage.maximum_filter1d(ink, 2 * reach + 1, 0)
+    parts = opened(ink, 1, max(1, length // LINE_PARTS))
+    return opened(closed(parts, 1, max(1, length // LINE_PARTS)), 1, length)
 
 
 def opened(ink, axis, length):

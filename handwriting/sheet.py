@@ -86,14 +86,10 @@ def find_inks(picture):
     factor = max(1, round(max(picture.shape) / 250))  # light and shadow need no more detail
     small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
     # Strokes are narrow, so differences from the surroundings have a long tail on the ink's side.
-    # Shadows with a hard edge are narrow, too, if the surroundings are wide.
-    skews = []
-    for share in (3, 8):
-        window = max(3, max(small.shape) // share)
-        detail = small - ndimage.uniform_filter(small, 2 * window)
-        skews.append((detail**3).sum() / max((abs(detail) ** 3).sum(), np.float32(1e-30)))
-    kinds = [(picture, small)] if min(skews) < CLEAR_SKEW else []
-    if max(skews) > -CLEAR_SKEW:
+    detail = small - ndimage.uniform_filter(small, 2 * max(3, max(small.shape) // 8))
+    skew = (detail**3).sum() / max((abs(detail) ** 3).sum(), np.float32(1e-30))
+    kinds = [(picture, small)] if skew < CLEAR_SKEW else []
+    if skew > -CLEAR_SKEW:
         kinds.append((1 - picture, 1 - small))
     inks = [find_ink(*kind, WIDE_WINDOW) for kind in kinds]
     yield from inks
