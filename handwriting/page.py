@@ -26,8 +26,8 @@ from handwriting.sheet import find_inks, find_sheets, joined
 from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
-FULL_SIZE = 2000  # the same, at most, where the digits are small
-SMALL, CLEAR = 24, 40  # pixels; digits below SMALL are read again, about CLEAR high
+FULL_SIZE = 1800  # the same, where the digits are small
+SMALL = 24  # pixels; lower digits are read again in a larger picture
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
 GAP_STEP = 2  # of the gaps between numbers, the least, by the greatest inside these
 TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
@@ -86,7 +86,7 @@ def recognise_page(path, recognise, thresholds):
     sure = [piece for piece in pieces if piece.probability >= thresholds.doubtful_below]
     height = np.median([piece.digit_height for piece in sure or pieces]) if pieces else 0
     if factor > 1 and height < SMALL:
-        larger, _, _ = load_picture(path, min(FULL_SIZE, WORKING_SIZE * CLEAR / max(height, 1)))
+        larger, _, _ = load_picture(path, FULL_SIZE)
         picture = np.rot90(larger, turns)
         pieces = pieces_on(sheet, picture, recognise, thresholds)
     page = page_of(picture, pieces, recognise, thresholds)
