@@ -1,7 +1,4 @@
-"""Measure how soon a stroke on the page of --draw is answered; save docs/draw.png.
-
-python benchmarks/draw.py
-"""
+"""Measure how soon a stroke on the page of --draw is answered; save docs/draw.png."""
 
 import re
 import shutil

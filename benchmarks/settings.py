@@ -3,9 +3,8 @@
     python benchmarks/settings.py
 
 Each network is trained on 50,000 of MNIST's training images with several seeds, as many at a time
-as there are cores, and evaluated on the other 10,000. Prints the tables of docs/experiments.md. It
-takes an hour and a half on two cores. What is finished is kept in docs/settings.json, with its
-settings and processor: when the command is repeated, it continues.
+as there are cores, and evaluated on the other 10,000. Prints the tables of docs/experiments.md. The
+accuracies are kept in docs/settings.json: when the command is repeated, it continues.
 """
 
 import argparse

@@ -2,8 +2,7 @@
 
     python benchmarks/reading/predict.py
 
-Each picture is read by a process of its own, so the seconds, summed over all cores, include what
-starting Python takes.
+The seconds are summed over all cores and include what starting Python takes.
 """
 
 import multiprocessing
