@@ -159,15 +159,14 @@ def leave_out_strokes(row, tallest):
             piece.is_digit = piece.height <= TALLEST_ONE * tallest
             if is_formula and others:
                 piece.is_digit &= abs(bracket) <= BOW and excess <= FORMULA_LEAN
-            if excess > LEAN or abs(bow) > BOW:
-                piece.probabilities = piece.probabilities / 2
+            piece.may_be_mark = excess > LEAN or abs(bow) > BOW
 
 
 def leave_out_words(row, doubtful_below):
     """Make letters in a row, a list of pieces, no digits."""
     for word in words_of(row):
         digits = [piece for piece in word if piece.is_digit]
-        sure = [piece for piece in digits if piece.probability >= doubtful_below]
+        sure = [p for p in digits if p.probability >= doubtful_below and not p.may_be_mark]
         letters = sum(is_tall(p) and not is_mark(p) for p in word if not p.is_digit)
         if letters and letters + len(digits) - len(sure) > weight_of(sure):
             for piece in word:

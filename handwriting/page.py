@@ -171,7 +171,8 @@ def page_of(picture, pieces, recognise, thresholds):
         leave_out_words(row, thresholds.doubtful_below)
     digits = [piece for row in rows for piece in row if piece.is_digit]
     left_out = [piece.box for row in rows for piece in row if not piece.is_digit]
-    texts = [f"{p.digit}" + "?" * bool(p.probability < thresholds.doubtful_below) for p in digits]
+    is_doubtful = [p.probability < thresholds.doubtful_below or p.may_be_mark for p in digits]
+    texts = [f"{piece.digit}" + "?" * bool(doubt) for piece, doubt in zip(digits, is_doubtful)]
     return Page(
         picture,
         np.array([piece.box for piece in digits], int).reshape(-1, 4),

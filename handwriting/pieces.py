@@ -32,6 +32,7 @@ class Piece:
     paper and 1 within strokes, from corner (2,) on. level: how dark its strokes are on the page.
     image: (28, 28) uint8. probabilities: (10,), less than 1 in sum if the piece was cut off another
     one. digit_height: of the digits around it, in pixels. is_digit: whether it is read as one.
+    may_be_mark: whether this digit, a 1, may as well be a slash or bracket.
     """
 
     box: np.ndarray
@@ -42,6 +43,7 @@ class Piece:
     probabilities: np.ndarray = None
     digit_height: float = 0
     is_digit: bool = False
+    may_be_mark: bool = False
 
     @property
     def height(self):

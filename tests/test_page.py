@@ -162,7 +162,8 @@ def test_signs_are_no_letters(clear, read, pattern):
 def test_what_may_be_a_slash_is_in_doubt(clear, read):
     upright = np.array([0, 3])
     ink, _ = Writer(clear[upright], upright, seed=4).text("dd/dd", reach=(0, 0.05))
-    assert answer(paper.page(ink), read)[2:4] == "1?"
+    found = page_of(paper.page(ink), read)
+    assert found.text[2:4] == "1?" and found.probabilities[2].max() > 0.5  # the network is sure
 
 
 def test_a_tall_1_with_a_flag_is_a_digit(clear, read):
