@@ -85,10 +85,7 @@ def train(model, training, held_out, show_progress=True):
     network, history, settings = model.network, model.history, model.settings
     X, X_held_out = model.inputs(training[0]), model.inputs(held_out[0])
     epochs = range(model.epochs, settings.number_of_epochs)
-    X_epochs = itertools.repeat(X)
-    if settings.augment:
-        generators = (random_generator(settings, AUGMENTATION, epoch) for epoch in epochs)
-        X_epochs = distorted_epochs(X, generators)
+    X_epochs = epoch_inputs(X, settings, epochs)
     descent = gradient_descent(network, X_epochs, training[1], settings, epochs)
     start = time.perf_counter()
     # With one BLAS thread, the result doesn't depend on the number of cores (docs/speed.md).
@@ -111,6 +108,13 @@ def train(model, training, held_out, show_progress=True):
             if show_progress:
                 seconds = (time.perf_counter() - start) / (epoch - epochs.start)
                 show_epoch(bar, epoch, measures, settings, seconds)
+
+
+def epoch_inputs(X, settings, epochs):
+    """The network inputs (n, 784) of each epoch: X itself or, with `augment`, distorted copies."""
+    if not settings.augment:
+        return itertools.repeat(X)
+    return distorted_epochs(X, (random_generator(settings, AUGMENTATION, e) for e in epochs))
 
 
 def random_generator(settings, purpose, epoch=0):

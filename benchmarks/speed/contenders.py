@@ -6,7 +6,7 @@ the loop for all; only this project brings its own.
 
 import functools
 import os
-from itertools import count, repeat
+from itertools import count
 
 # before the libraries are imported: no messages, no graphics processor
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
@@ -14,7 +14,7 @@ os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBL
 import numpy as np
 
 import train
-from augmentation import WARPS, distorted_epochs, random_warps
+from augmentation import WARPS, random_warps
 from data_preprocessing import INPUTS, SIDE
 from model import CLASSES
 from settings import TRAINING, check_settings, load_config
@@ -68,8 +68,7 @@ class Ours(Contender):
 
     def epochs(self):
         epochs = range(self.settings.number_of_epochs)
-        generators = (train.random_generator(self.settings, train.AUGMENTATION, e) for e in epochs)
-        X_epochs = distorted_epochs(self.X, generators) if self.settings.augment else repeat(self.X)
+        X_epochs = train.epoch_inputs(self.X, self.settings, epochs)
         return train.gradient_descent(self.network, X_epochs, self.labels, self.settings, epochs)
 
 
