@@ -11,6 +11,7 @@ reaches, then precision and recall for each digit, and save six pictures in plot
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,7 @@ import evaluation
 from command_line import parse_command_line, run_as_program
 from data_preprocessing import load_mnist
 from files import PROJECT, UserError, printable
-from save_load import beside, check_savable, complete_path, load_model, save_while_training
+from save_load import PARTIAL, beside, check_savable, load_model, save_while_training
 from seed_study import seed_study
 from train import BEYOND_MNIST, held_out_name, random_generator, train, untrained
 
@@ -84,7 +85,8 @@ def train_and_save(training, test, options):
     training, test: images and labels, (n, 28, 28) uint8 and (n,), of MNIST.
     """
     if options.resume:
-        model, path = load_model(options.resume), options.model or complete_path(options.resume)
+        model = load_model(options.resume)
+        path = options.model or Path(str(options.resume).removesuffix(PARTIAL))
         if model.is_complete:
             raise UserError(f"{options.resume}: its training is complete")
     else:

@@ -27,11 +27,6 @@ def beside(model, ending):
     return model.with_name(model.name.removesuffix(".npz") + ending)
 
 
-def complete_path(partial):
-    """The file that an interrupted training was for: m.npz for m.partial.npz."""
-    return partial.with_name(partial.name.removesuffix(PARTIAL).removesuffix(".npz") + ".npz")
-
-
 def check_savable(model):
     """Raise UserError unless a training can be saved, completely or in part."""
     for path in (model, beside(model, PARTIAL)):
