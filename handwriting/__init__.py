@@ -9,11 +9,12 @@ on black. Other digits are misread unless they are made like them. So a picture 
     normalise.py      a piece  ->  28 x 28 pixels, as MNIST's images were made, to be recognised
     marks.py          pieces   ->  the height of the digits around each; what is a sign or print
     page.py           pieces   ->  the best sheet, its rows
-    segmentation.py   a row    ->  digits: pieces joined, cut or left out, as is most probable
+    segmentation.py   a word   ->  digits: pieces joined, cut or left out, as is most probable
     page.py           digits   ->  the answer
 
 Sizes follow from recognition: the height of confidently recognised digits nearby decides what is a
-speck, a mark or too tall. Of several sheets, the one with the most such digits is read.
+speck, a mark or too tall. Of several sheets, the one with the most such digits is read, less those
+in doubt.
 
 `recognise_page` in page.py goes this way, for each file of --predict in predict.py, and for
 the drawings and photographs that draw.html, the page of --draw, sends to its server, draw.py.

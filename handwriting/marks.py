@@ -9,7 +9,7 @@ from handwriting.normalise import box_of, normalise
 from handwriting.picture import resize
 
 SURE = 0.9  # probability of a digit that is as small as a speck, at least
-SPREAD = 1.5  # of the heights of digits: the tallest by the middle one, about
+SPREAD = 1.5  # of digits of one size, the height of the tallest by the middle one, about
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 PLAIN, EVEN = 0.85, 2  # share of rows that a plain stroke crosses once; its widths, by the median
 BOW = 0.08  # of a bracket: how far its middle is off the line between its ends, by its height

@@ -29,9 +29,9 @@ WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture i
 FULL_SIZE = 1800  # the same, where the digits are small
 SMALL = 24  # pixels; lower digits are read again in a larger picture
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
-GAP_STEP = 2  # of the gaps between numbers, the least, by the greatest inside these
+GAP_STEP = 2  # the narrowest gap between numbers by the widest inside one, at least
 TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
-TURNED = 1.5  # so many more sure digits has a page that is the other way up than its file says
+TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
 LONGEST = 4  # of a piece that is no line
@@ -192,15 +192,16 @@ def answer(rows, texts):
     for row in rows:
         line, end = "", np.inf
         digits = np.array([piece.box for piece in row if piece.is_digit])
-        dots = sum(not piece.is_digit and not is_mark(piece) for piece in row)
-        for piece in row:
+        marks = [not piece.is_digit and is_mark(piece) for piece in row]
+        dots = len(row) - len(digits) - sum(marks)
+        for piece, is_sign in zip(row, marks):
             if piece.is_digit:
                 line += " " if piece.box[2] - end > widest * piece.digit_height else ""
                 line, end = line + next(texts), piece.box[3]
                 continue
             end, middle = np.inf, piece.box[2:].mean()
             is_over = (digits[:, 2] < middle) & (middle < digits[:, 3]) if len(digits) else True
-            if is_mark(piece):
+            if is_sign:
                 line += " "
             elif piece.height >= LOWEST_LOST * piece.digit_height:
                 line += "_"
