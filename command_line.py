@@ -42,8 +42,7 @@ def parse_command_line(train_model, arguments=None):
     ):
         if not has_effect and (unused := [option_name(name) for name in names if name in given]):
             parser.error(f"{', '.join(unused)}: {rule}")
-    for name, default in DEFAULTS.items():
-        setattr(options, name, given.get(name, default))
+    vars(options).update({name: given.get(name, DEFAULTS[name]) for name in DEFAULTS})
     if options.train_model:
         options.settings = check_settings(config | given, TRAINING, "config.py")
     elif recognises:
@@ -64,13 +63,13 @@ def make_parser(train_model, config):
     mode("--resume", type=Path, metavar="FILE", help="resume a training from its .partial.npz file")
     mode("--predict", nargs="+", metavar="FILE", help="recognise the digits in pictures or folders")
     mode("--draw", action="store_true", help="serve a page to draw and to drop photographs on")
-    option("--address", help="where --draw listens (default: 127.0.0.1, for this machine alone)")
+    option("--address", help="where --draw listens (default: 127.0.0.1; for phones, too: 0.0.0.0)")
     text = f"train N networks that differ only in their seed: {SEEDS.rule} (default: 1)"
     option("--seeds", type=SEEDS.parse, metavar="N", help=text)
-    text = "network file (default: trained_model.npz, to read pictures handwriting/model.npz)"
+    text = "network file (default: trained_model.npz; to read pictures, handwriting/model.npz)"
     option("--model", type=Path, metavar="FILE", help=text)
     option("--plots-dir", type=Path, metavar="DIR", help="folder for pictures (default: plots)")
-    option("--show-plots", action=switch, help="open the pictures in the end (default: True)")
+    option("--show-plots", action=switch, help="open the pictures at the end (default: True)")
 
     training = parser.add_argument_group("training settings, with their defaults in config.py")
     meanings = load_meanings()

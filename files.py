@@ -53,7 +53,7 @@ def atomic_write(path, previous=None):
 
 def check_writable(path):
     """Create the folder of `path`; raise UserError if no file can be written there."""
-    writing = atomic_write.__wrapped__(path)
+    writing = atomic_write.__wrapped__(path)  # the generator
     next(writing)
     writing.close()  # before anything is replaced
 

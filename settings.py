@@ -25,7 +25,7 @@ class Setting:
     highest: float
 
     def check(self, value):
-        """The value as a plain bool, int, float or tuple, of a number, too; ValueError if wrong."""
+        """Return a plain bool, int, float or tuple, (128,) for 128; ValueError if not allowed."""
         if isinstance(value, np.generic):
             value = value.item()
         if self.kind is tuple:
