@@ -14,7 +14,9 @@ WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes loo
 PLAIN, EVEN = 0.85, 2  # share of rows that a plain stroke crosses once; its widths, by the median
 BOW = 0.08  # of a bracket: how far its middle is off the line between its ends, by its height
 BRACKET_LEAN = 0.2  # of a bracket, at most, to either side: the tangent of an angle
-FORMULA_LEAN = 0.35  # of a slash beside brackets, more than the other digits of its row
+FORMULA_LEAN = 0.4  # of a slash beside brackets, more than the other digits of its row
+DASH = 2  # width by height of a minus, at least
+LOWEST_DASH = 0.15
 LEAN = 0.15  # of what may be a slash, the same
 CROSS = 20  # pixels of the image that crosses are compared in
 TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
@@ -22,7 +24,7 @@ PRINT = 150  # letters of a printed page, at least: more pieces in doubt would t
 ROUND = 0.25  # of a sure digit, what a 0 or 1 counts in a word, since o and l look like them
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
-LOWEST_DIGIT = 0.2
+LOWEST_DIGIT = 0.3
 LOWEST_ONE = 0.55  # lower strokes are commas and dashes
 LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
 LOWEST_LOST = 0.7  # of what may be a digit that is left out
@@ -83,6 +85,11 @@ def is_mark(piece):
     return is_tall(piece) and bool(stroke_of(piece) or cross_of(piece))
 
 
+def is_dash(piece):
+    """Whether a piece is wide and low, as a minus is."""
+    return piece.width >= DASH * max(piece.height, LOWEST_DASH * piece.digit_height)
+
+
 def stroke_of(piece):
     """How a piece leans and bends, if it is one plain stroke from top to bottom: two numbers.
 
@@ -95,7 +102,7 @@ def stroke_of(piece):
     starts = (strokes & ~np.pad(strokes, ((0, 0), (1, 0)))[:, :-1]).sum(axis=1)
     is_plain = (starts == 1).mean() >= PLAIN
     is_even = np.percentile(widths, 90) <= EVEN * np.median(widths)
-    if piece.height < max(piece.width, 4) or not (is_plain and is_even):
+    if len(strokes) < max(piece.width, 4) or not (is_plain and is_even):
         return None
     x, y = strokes @ np.arange(strokes.shape[1]) / widths, np.linspace(-0.5, 0.5, len(strokes))
     bend, slope, _ = np.polyfit(y, x / len(strokes), 2)
@@ -152,7 +159,8 @@ def leave_out_strokes(row, tallest):
     strokes = [stroke_of(piece) or (0, 0) for piece in row]
     bows = [bow if abs(lean) < BRACKET_LEAN else 0 for lean, bow in strokes]
     has_brackets = min(bows, default=0) < -BOW and max(bows, default=0) > BOW
-    is_formula = has_brackets or any(cross_of(p) == "x" for p in row if not p.is_digit)
+    signs = [p for p in row if not p.is_digit and (cross_of(p) == "x" or is_dash(p))]
+    is_formula = has_brackets or bool(signs)
     for piece, (lean, bow), bracket in zip(row, strokes, bows):
         if piece.is_digit and piece.digit == 1 and (lean, bow) != (0, 0):
             excess = lean - slant
@@ -168,6 +176,7 @@ def leave_out_words(row, doubtful_below):
         digits = [piece for piece in word if piece.is_digit]
         sure = [p for p in digits if p.probability >= doubtful_below and not p.may_be_mark]
         letters = sum(is_tall(p) and not is_mark(p) for p in word if not p.is_digit)
-        if letters and letters + len(digits) - len(sure) > weight_of(sure):
+        doubtful = [p for p in digits if p.probability < doubtful_below]
+        if letters and letters + len(doubtful) / 2 > weight_of(sure):
             for piece in word:
                 piece.is_digit = False
