@@ -11,6 +11,9 @@ from handwriting.sheet import FAINTEST_INK, paper_of
 MOST_PIECES = 1000  # the largest ones
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
+FAINTEST_SHARE = 0.25  # of the darkest ink, what a pixel of a stroke holds, at least
+THIN_SHARE = 0.2  # the same of a faint stroke by itself
+CLEAR = 1.5  # darkest ink of a stroke by the faintest, at least
 STRIP = 4  # length of a strip at the border, such as a shadow or a table, at least, in widths
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
@@ -32,7 +35,8 @@ class Piece:
     paper and 1 within strokes, from corner (2,) on. level: how dark its strokes are on the page.
     image: (28, 28) uint8. probabilities: (10,), less than 1 in sum if the piece was cut off another
     one. digit_height: of the digits around it, in pixels. is_digit: whether it is read as one.
-    may_be_mark: whether this digit, a 1, may as well be a slash or bracket.
+    may_be_mark: whether this digit, a 1, may as well be a slash or bracket. row: of the grid that
+    it is in, counted from 1, if it is in one.
     """
 
     box: np.ndarray
@@ -44,6 +48,7 @@ class Piece:
     digit_height: float = 0
     is_digit: bool = False
     may_be_mark: bool = False
+    row: int = 0
 
     @property
     def height(self):
@@ -73,7 +78,7 @@ def find_pieces(ink, corner):
     for turn in (np.asarray, np.transpose):  # ruled and squared paper, and the lines of tables
         ink = turn(without_ruling(turn(ink), faintest))
     ink = without_frames(ink)
-    pieces = cut_out(ink, ink > faintest_ink(ink), corner)
+    pieces = cut_out(ink, strokes_in(ink), corner)
     boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4) - np.repeat(corner, 2)
     edge = max(ink.shape) // 150  # where rests of ruling that leaves the picture are
     at_border = ((boxes <= edge) | (boxes >= np.repeat(ink.shape, 2) - edge)).any(axis=1)
@@ -153,12 +158,22 @@ def together(pieces):
     return Piece(box, ink, corner, digit_height=max(piece.digit_height for piece in pieces))
 
 
-def faintest_ink(ink):
+def faintest_ink(ink, share=FAINTEST_SHARE):
     """How much ink, at least, a pixel of a stroke holds: a float. The rest is paper and noise."""
     noise = 1.4826 * np.median(np.abs(paper_of(ink)))  # the standard deviation, if it is normal
     floor = max(FAINTEST_INK, 4 * noise)
     strokes = ink[ink > floor]
-    return max(floor, 0.25 * np.percentile(strokes, 95)) if strokes.size else floor
+    return max(floor, share * np.percentile(strokes, 95)) if strokes.size else floor
+
+
+def strokes_in(ink):
+    """Where strokes are in ink (height, width), a mask: those of a thin pen are fainter."""
+    low = faintest_ink(ink, THIN_SHARE)
+    labels, number = ndimage.label(ink > low, NEIGHBOURS)
+    darkest = np.append(0, ndimage.maximum(ink, labels, np.arange(1, number + 1)))
+    faintest = np.maximum(low, FAINTEST_SHARE * darkest)
+    faintest[darkest < CLEAR * faintest_ink(ink)] = np.inf
+    return ink > faintest[labels]
 
 
 def without_frames(ink):
@@ -215,13 +230,33 @@ def without_lines(ink, length, reach, thickness, least=0):
     is_long = opened(is_line, 1, 2 * length) if least else is_line
     if np.count_nonzero(np.diff(is_long, axis=0)) < 2 * least * ink.shape[1]:
         return ink
-    is_thin = is_line & (opened(ink, 0, thickness + 1) < ink / 2)
-    # below a digit, a line goes on from where it is seen on the left and right
-    is_line &= closed(ndimage.maximum_filter1d(is_thin, 3, 0), 1, length // 2)
+    is_thin = is_line & (opened(ink, 0, thickness + 1) < ink / 2) & (ink > FAINTEST_INK / 2)
+    is_line &= cores_of(is_line, np.where(is_thin, ink, 0), length)
     is_line &= ink < 1.5 * lines + FAINTEST_INK  # strokes are darker
     rest = np.where(is_line, np.minimum(ink, 0), ink)
     across = closed(rest, 0, thickness + 3)
     return np.where(is_line, np.minimum(ink, across), ink)
+
+
+def cores_of(bands, ink, length):
+    """Where exactly the lines in bands, a mask (height, width), are: a mask.
+
+    ink: what is thin. A line is where most of it is, in the middle of each stretch of a length.
+    """
+    cores = np.zeros_like(bands)
+    labels, _ = ndimage.label(bands)
+    for number, place in enumerate(ndimage.find_objects(labels), start=1):
+        own = np.where(labels[place] == number, ink[place], 0)
+        total = own.sum(axis=0)
+        seen = np.flatnonzero(total)
+        if not seen.size:
+            continue
+        y = np.arange(len(own))
+        middle = np.interp(np.arange(own.shape[1]), seen, y @ own[:, seen] / total[seen])
+        middle = ndimage.median_filter(middle, length, mode="nearest")
+        half = np.median((own > FAINTEST_INK).sum(axis=0)[seen]) / 2 + 0.5
+        cores[place] |= (labels[place] == number) & (abs(y[:, None] - middle) <= half)
+    return cores
 
 
 def straight_lines(ink, length, reach):
