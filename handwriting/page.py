@@ -5,10 +5,9 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
-from scipy.sparse.csgraph import connected_components
 
 from data_preprocessing import SIDE
+from handwriting.grid import find_grid
 from handwriting.marks import (
     LOWEST_LOST,
     is_mark,
@@ -20,7 +19,8 @@ from handwriting.marks import (
     words_of,
 )
 from handwriting.picture import load_picture
-from handwriting.pieces import find_pieces, off_the_line
+from handwriting.pieces import cut_out, find_pieces, off_the_line, strokes_in
+from handwriting.rows import TALLEST, find_rows
 from handwriting.segmentation import recognise_word
 from handwriting.sheet import find_inks, find_sheets, joined
 from model import CLASSES
@@ -33,13 +33,8 @@ GAP_STEP = 2  # the narrowest gap between numbers by the widest inside one, at l
 TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 # in heights of a digit:
-SPECK = 0.1  # longer side of what is not even a dot
 LONGEST = 4  # of a piece that is no line
 LEAST_GAP = 0.65  # between numbers
-TALLEST = 3.5  # of a digit with a long tail
-ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
-ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
-MARK_GAP = 0.3  # between a mark and its row
 
 
 @dataclass
@@ -125,8 +120,28 @@ def pieces_on(sheet, picture, recognise, thresholds):
 
 
 def pieces_of(ink, corner, recognise, thresholds):
-    """The pieces of ink (height, width) at a corner (2,) of the picture, recognised: a list."""
-    pieces = find_pieces(ink, corner)
+    """The pieces of ink (height, width) at a corner (2,) of the picture, recognised: a list.
+
+    If there is a grid, these are what is in its cells, unless more is sure without it or outside.
+    """
+    pieces = recognised(find_pieces(ink, corner), recognise, thresholds)
+    grid = find_grid(ink)
+    if grid is None:
+        return pieces
+    rows, outline = grid
+    content = np.where(rows > 0, ink, 0)
+    in_cells = cut_out(content, strokes_in(content), corner)
+    for piece in in_cells:
+        piece.row = rows[tuple(piece.corner - corner + np.argwhere(piece.ink > 0.5)[0])]
+    in_cells = recognised(in_cells, recognise, thresholds)
+    middles = [(piece.box[::2] + piece.box[1::2]) // 2 - corner for piece in pieces]
+    parts = [[p for p, m in zip(pieces, middles) if outline[tuple(m)] == side] for side in (0, 1)]
+    scores = [sureness(part, thresholds.doubtful_below) for part in (in_cells, *parts)]
+    return in_cells if scores[0] == max(scores) else pieces
+
+
+def recognised(pieces, recognise, thresholds):
+    """Pieces, a list, recognised, without traces of other ink and the lines they are written on."""
     recognise_pieces(pieces, recognise)
     pieces = without_traces(pieces, thresholds.doubtful_below)
     measure_digits(pieces, thresholds.doubtful_below)
@@ -222,57 +237,3 @@ def widest_gap(rows):
     gaps = np.sort(np.maximum(gaps, LEAST_GAP / GAP_STEP))
     steps = gaps[1:] / gaps[:-1]
     return gaps[steps.argmax()] if steps.max(initial=0) >= GAP_STEP else np.inf
-
-
-def find_rows(pieces):
-    """The pieces in rows, without specks: lists, from above, of pieces from the left."""
-    kept = [
-        piece
-        for piece in pieces
-        if max(piece.height, piece.width) >= SPECK * piece.digit_height
-        and piece.height <= TALLEST * piece.digit_height
-    ]
-    if not kept:
-        return []
-    heights = np.array([piece.digit_height for piece in kept])
-    boxes = levelled(np.array([piece.box for piece in kept]), heights)
-    rows = rows_of(boxes, heights)
-    order = np.argsort(boxes[:, 2:].sum(axis=1))
-    return [[kept[n] for n in order[rows[order] == row]] for row in range(rows.max() + 1)]
-
-
-def levelled(boxes, heights):
-    """The boxes (n, 4), moved so that tilted rows become level: (n, 4) floats."""
-    y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
-    is_tall = boxes[:, 1] - boxes[:, 0] >= heights / 2
-    tilts = np.tan(np.radians(sorted(range(-16, 17), key=abs)))
-    # the projection profile of the digits' centres is sharpest at the tilt of the rows
-    height = np.median(heights)
-    profiles = []
-    for tilt in tilts:
-        levels = (y - tilt * x)[is_tall] / (height * ROW_SPREAD / 4)
-        counts = np.bincount(np.rint(levels - levels.min(initial=np.inf)).astype(int)).astype(float)
-        profiles.append(counts @ ndimage.gaussian_filter1d(counts, 4, mode="constant"))
-    tilt = tilts[np.argmax(profiles)]
-    return boxes + tilt * np.stack([-x, -x, y, y], axis=1)
-
-
-def rows_of(boxes, heights):
-    """The row of each of the pieces with boxes (n, 4), counted from above: (n,) integers."""
-    top, bottom = boxes.T[:2, :, None]
-    y, x, sizes = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
-    is_tall = sizes >= heights[:, None] / 2
-    # a digit's row goes on with the nearest one on the right at about its level
-    overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
-    step = np.min([abs(place - place.T) for place in (top, y, bottom)], axis=0)
-    height = np.minimum(heights, heights[:, None])
-    is_next = is_tall.T & (overlap > 0)
-    is_next &= (step < ROW_STEP * height) & (x > x[:, None])
-    # a mark is in the row of the nearest digit
-    is_beside = is_tall.T & (overlap > -MARK_GAP * height)
-    distance = np.abs(x - x[:, None]) + step
-    distance = np.where(np.where(is_tall, is_next, is_beside), distance, np.inf)
-    nearest = distance == distance.min(axis=1, keepdims=True)
-    _, rows = connected_components(nearest & np.isfinite(distance), directed=False)
-    middles = [y[rows == row].mean() for row in range(rows.max() + 1)]
-    return np.argsort(np.argsort(middles))[rows]

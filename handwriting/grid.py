@@ -1,0 +1,121 @@
+"""The grid of a sudoku, a table or a form: what is written in its cells, without the lines."""
+
+import numpy as np
+from scipy import ndimage, stats
+
+from handwriting.pieces import NEIGHBOURS, boxes_of
+from handwriting.rows import rows_of
+from handwriting.sheet import FAINTEST_INK
+
+FEWEST_CELLS = 9
+SMALLEST_CELL = 16  # pixels of the shorter side
+LONGEST_CELL = 4  # longer by shorter side of a cell, at most
+EMPTY = 1 / 3  # of a cell, the share that no stroke covers, at least
+ALIKE = 1.7  # area of one cell of a grid by that of another, at most
+DIVIDER = 0.25  # thickness of what divides cells, at most, by the side of a square cell
+RIM = 0.03  # of a cell, where rests of lines may be, by the same
+WHOLE = 1.2  # area of a cell by that of its hole, or the other way round, if it is all of it
+FEW_POINTS = 6  # of a line that isn't taken for bent
+
+
+def find_grid(ink):
+    """The largest grid in ink (height, width): two arrays of its shape, or None.
+
+    The first holds the number of its row for each pixel in a cell, counted from 1, and 0 elsewhere
+    and for lines and their rests. The second is a mask of all within the grid.
+    """
+    # cells are holes between lines, but for what strokes cover
+    is_line = ndimage.binary_closing(np.pad(ink > FAINTEST_INK, 2), NEIGHBOURS)[2:-2, 2:-2]
+    holes, _ = ndimage.label(~is_line)
+    boxes, areas = boxes_of(holes), np.bincount(holes.flat)[1:]
+    sides = np.sort(boxes[:, 1::2] - boxes[:, ::2], axis=1)
+    is_cell = (sides[:, 0] >= SMALLEST_CELL) & (sides[:, 1] <= LONGEST_CELL * sides[:, 0])
+    numbers = np.flatnonzero(is_cell & (areas > EMPTY * sides.prod(axis=1)))
+    # those alike that are most of the page, and next to each other
+    areas = areas[numbers]
+    is_alike = np.maximum(areas, areas[:, None]) <= ALIKE * np.minimum(areas, areas[:, None])
+    scores = np.where(is_alike.sum(axis=1) >= FEWEST_CELLS, is_alike @ areas, 0)
+    if not scores.any():
+        return None
+    side = areas[scores.argmax()] ** 0.5
+    numbers = 1 + numbers[is_alike[scores.argmax()]]
+    reach = max(1, round(DIVIDER * side / 2))
+    grids, _ = ndimage.label(ndimage.binary_dilation(np.isin(holes, numbers), NEIGHBOURS, reach))
+    grid_of_hole = ndimage.maximum(grids, holes, numbers).astype(int)
+    largest = np.bincount(grid_of_hole).argmax()
+    numbers = numbers[grid_of_hole == largest]
+    if len(numbers) < FEWEST_CELLS:
+        return None
+    boxes = boxes[numbers - 1]
+    places = [(slice(*box[:2]), slice(*box[2:])) for box in boxes]
+    masks = [filled(holes[place] == number) for place, number in zip(places, numbers)]
+    # where holes are missing or divided by strokes, the lines of their row and column go on
+    rows = bands(boxes, masks, ink.shape)
+    columns = bands(boxes[:, [2, 3, 0, 1]], [mask.T for mask in masks], ink.shape[::-1]).T
+    cells = np.where((rows > 0) & (columns > 0), rows * (columns.max() + 1) + columns, 0)
+    is_inside = insides(cells, places, masks, max(2, round(RIM * side)), ink)
+    return np.where(is_inside, rows, 0), grids == largest
+
+
+def filled(mask):
+    """The mask (height, width) with all between two of its pixels in a row or in a column."""
+    for axis in (0, 1, 0, 1):
+        before = np.maximum.accumulate(mask, axis)
+        after = np.flip(np.maximum.accumulate(np.flip(mask, axis), axis), axis)
+        mask = before & after
+    return mask
+
+
+def bands(boxes, masks, shape):
+    """The row of cells that each pixel of a picture with a shape is in, counted from 1; or 0.
+
+    boxes: (n, 4), of holes; masks: where these are in their boxes, a list.
+    """
+    numbers = rows_of(boxes, boxes[:, 1] - boxes[:, 0])
+    rows, y = np.zeros(shape, int), np.arange(shape[0])[:, None]
+    for number in range(numbers.max() + 1):
+        points = []  # on the upper and lower ends of the row's holes: x, top, bottom
+        for n in np.flatnonzero(numbers == number):
+            width = masks[n].shape[1]
+            for x in (width // 4, 3 * width // 4):
+                part = masks[n][:, max(0, x - width // 8) : x + width // 8 + 1].any(axis=1)
+                ends = np.flatnonzero(part)[[0, -1]] + (0, 1)
+                points.append((boxes[n, 2] + x, *(boxes[n, 0] + ends)))
+        x, tops, bottoms = np.transpose(points)
+        top, bottom = (line_through(x, ends, shape[1]) for ends in (tops, bottoms))
+        rows[(y >= top) & (y < bottom)] = number + 1
+    return rows
+
+
+def line_through(x, y, width):
+    """The line, perhaps slightly bent, through most points (x, y), (n,) each: y for all of width.
+
+    Siegel: Robust Regression Using Repeated Medians, 1982; then least squares, without outliers.
+    """
+    slope, start = stats.siegelslopes(y, x)
+    errors = abs(start + slope * x - y)
+    is_close = errors <= max(2, 2 * np.median(errors))
+    degree = 2 if is_close.sum() > FEW_POINTS else 1
+    return np.polynomial.Polynomial.fit(x[is_close], y[is_close], degree)(np.arange(width))
+
+
+def insides(cells, places, masks, rim, ink):
+    """Where cells are, a mask, without rests of the lines around them.
+
+    cells: (height, width), the number of each pixel's cell or 0. places, masks: of holes. rim: in
+    pixels.
+    """
+    sizes = np.bincount(cells.flat)
+    is_whole = np.zeros(cells.shape, bool)
+    for place, mask in zip(places, masks):
+        size = sizes[np.bincount(cells[place][mask]).argmax()]
+        if size / WHOLE <= mask.sum() <= size * WHOLE:
+            is_whole[place] |= mask
+    shares = np.bincount(cells.flat, is_whole.flat) / np.maximum(1, sizes)
+    window = 2 * rim + 1
+    is_inner = ndimage.minimum_filter(cells, window) == ndimage.maximum_filter(cells, window)
+    is_inside = (cells > 0) & np.where(shares[cells] * WHOLE > 0.9, is_whole, is_inner)
+    strokes, _ = ndimage.label(is_inside & (ink > FAINTEST_INK), NEIGHBOURS)
+    is_rest = np.bincount(strokes.flat, ~is_inner.ravel()) > np.bincount(strokes.flat) / 2
+    is_rest[0] = False
+    return is_inside & ~is_rest[strokes]

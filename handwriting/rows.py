@@ -1,0 +1,70 @@
+"""From pieces to rows of them, in reading order."""
+
+import numpy as np
+from scipy import ndimage
+from scipy.sparse.csgraph import connected_components
+
+# in heights of a digit:
+SPECK = 0.1  # longer side of what is not even a dot
+TALLEST = 3.5  # of a digit with a long tail
+ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
+ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
+MARK_GAP = 0.3  # between a mark and its row
+
+
+def find_rows(pieces):
+    """The pieces in rows, without specks: lists, from above, of pieces from the left."""
+    kept = [
+        piece
+        for piece in pieces
+        if max(piece.height, piece.width) >= SPECK * piece.digit_height
+        and piece.height <= TALLEST * piece.digit_height
+    ]
+    if not kept:
+        return []
+    if kept[0].row:
+        kept.sort(key=lambda piece: piece.box[2])
+        numbers = sorted({piece.row for piece in kept})
+        return [[piece for piece in kept if piece.row == number] for number in numbers]
+    heights = np.array([piece.digit_height for piece in kept])
+    boxes = levelled(np.array([piece.box for piece in kept]), heights)
+    rows = rows_of(boxes, heights)
+    order = np.argsort(boxes[:, 2:].sum(axis=1))
+    return [[kept[n] for n in order[rows[order] == row]] for row in range(rows.max() + 1)]
+
+
+def levelled(boxes, heights):
+    """The boxes (n, 4), moved so that tilted rows become level: (n, 4) floats."""
+    y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
+    is_tall = boxes[:, 1] - boxes[:, 0] >= heights / 2
+    tilts = np.tan(np.radians(sorted(range(-16, 17), key=abs)))
+    # the projection profile of the digits' centres is sharpest at the tilt of the rows
+    height = np.median(heights)
+    profiles = []
+    for tilt in tilts:
+        levels = (y - tilt * x)[is_tall] / (height * ROW_SPREAD / 4)
+        counts = np.bincount(np.rint(levels - levels.min(initial=np.inf)).astype(int)).astype(float)
+        profiles.append(counts @ ndimage.gaussian_filter1d(counts, 4, mode="constant"))
+    tilt = tilts[np.argmax(profiles)]
+    return boxes + tilt * np.stack([-x, -x, y, y], axis=1)
+
+
+def rows_of(boxes, heights):
+    """The row of each of the pieces with boxes (n, 4), counted from above: (n,) integers."""
+    top, bottom = boxes.T[:2, :, None]
+    y, x, sizes = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
+    is_tall = sizes >= heights[:, None] / 2
+    # a digit's row goes on with the nearest one on the right at about its level
+    overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
+    step = np.min([abs(place - place.T) for place in (top, y, bottom)], axis=0)
+    height = np.minimum(heights, heights[:, None])
+    is_next = is_tall.T & (overlap > 0)
+    is_next &= (step < ROW_STEP * height) & (x > x[:, None])
+    # a mark is in the row of the nearest digit
+    is_beside = is_tall.T & (overlap > -MARK_GAP * height)
+    distance = np.abs(x - x[:, None]) + step
+    distance = np.where(np.where(is_tall, is_next, is_beside), distance, np.inf)
+    nearest = distance == distance.min(axis=1, keepdims=True)
+    _, rows = connected_components(nearest & np.isfinite(distance), directed=False)
+    middles = [y[rows == row].mean() for row in range(rows.max() + 1)]
+    return np.argsort(np.argsort(middles))[rows]
