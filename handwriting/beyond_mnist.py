@@ -183,10 +183,9 @@ def beside(left, right, random_generator):
     end = ((left > 0.5) * np.arange(1, left.shape[1] + 1)).max(axis=1)
     start = np.where((right > 0.5).any(axis=1), (right > 0.5).argmax(axis=1), 99)
     shift = max(0, (ndimage.maximum_filter1d(end, 3) - start).max() - random_generator.integers(3))
-    width = max(left.shape[1], shift + size)
-    left = np.pad(left, ((0, 0), (0, width - left.shape[1])))
-    right = np.pad(right, ((0, 0), (shift, width - shift - size)))
-    return np.maximum(left, right)
+    ink = np.pad(left, ((0, 0), (0, max(0, shift + size - left.shape[1]))))
+    ink[:, shift : shift + size] = np.maximum(ink[:, shift : shift + size], right)
+    return ink
 
 
 def drawn(strokes, random_generator):
