@@ -1,5 +1,6 @@
 """--predict: the digits in picture files and folders of them, printed, drawn and in a table."""
 
+import contextlib
 import csv
 import io
 import os
@@ -112,6 +113,9 @@ class Record:
         if page.texts:
             self.number += 1
             self.answers.append((name, page))
+        elif self.number == 0:
+            with contextlib.suppress(OSError):
+                self.path.unlink()  # an earlier run's
         digits = sum(len(page.texts) for _, page in self.answers)
         if len(self.answers) == AT_ONCE or digits >= MOST_DIGITS:
             self.save()
