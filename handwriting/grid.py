@@ -54,7 +54,7 @@ def find_grid(ink):
     columns = bands(boxes[:, [2, 3, 0, 1]], [mask.T for mask in masks], ink.shape[::-1]).T
     cells = np.where((rows > 0) & (columns > 0), rows * (columns.max() + 1) + columns, 0)
     is_inside = insides(cells, places, masks, max(2, round(RIM * side)), ink)
-    return np.where(is_inside, rows, 0), grids == largest
+    return np.where(is_inside, rows, 0), ndimage.maximum_filter(cells, 2 * reach + 1) > 0
 
 
 def filled(mask):

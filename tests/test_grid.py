@@ -1,0 +1,60 @@
+"""The cells of a grid are read row by row, without its lines and what is around it."""
+
+import numpy as np
+from pages import page, page_of
+from scipy import ndimage
+
+from handwriting.grid import find_grid
+
+SIDE = 112  # of a cell, pixels
+ROWS = [(3, 7, 0, 2), (5, 4, 6, 9), (2, 2, 8, 5), (7, 3, 9, 4)]
+
+
+def with_lines(picture, rows, columns, thickness=4):
+    """The picture with the lines of a grid of cells from its upper left corner on."""
+    for row in range(rows + 1):
+        picture[SIDE * row : SIDE * row + thickness, : SIDE * columns + thickness] = 0.2
+    for column in range(columns + 1):
+        picture[: SIDE * rows + thickness, SIDE * column : SIDE * column + thickness] = 0.2
+    return picture
+
+
+def table(clear):
+    """Four rows of four digits in cells: (456, 456)."""
+    cells = np.vstack([page(clear[list(row)], margin=0) for row in ROWS])
+    return with_lines(np.pad(cells, (0, 8), constant_values=0.9), 4, 4)
+
+
+def test_rows_of_cells_without_lines(clear):
+    picture = np.pad(table(clear), 50, constant_values=0.9)
+    picture[50 + SIDE : 54 + SIDE, 80:90] = 0.9  # a gap joins two holes
+    picture[50 + 2 * SIDE : 54 + 3 * SIDE, 230] = 0.2  # a stroke divides one
+    rows, outline = find_grid(0.9 - picture)
+    middles = 50 + SIDE // 2 + SIDE * np.arange(4)
+    assert (rows[np.ix_(middles, middles)] == [[1], [2], [3], [4]]).all()
+    lines = 52 + SIDE * np.arange(5)
+    assert not rows[lines].any() and not rows[:, lines].any()
+    inside = outline[54:-54, 54:-54]
+    assert inside.all() and outline.sum() < 1.2 * inside.size
+
+
+def test_print_around_a_tilted_table_is_left_alone(clear, read):
+    heading = page(clear[[6, 0, 6, 0, 3]], 2, margin=0)
+    picture = np.pad(table(clear), 120, constant_values=0.9)
+    picture[20:76, 100:380] = picture[-76:-20, 200:480] = heading
+    found = page_of(ndimage.rotate(picture, 5, order=1, cval=0.9), read)
+    assert found.text == "3702 5469 2285 7394"
+    assert found.rows.tolist() == [row for row in range(4) for _ in range(4)]
+    top, bottom, left, right = found.boxes.T
+    assert max((bottom - top).max(), (right - left).max()) < SIDE  # no line is part of a digit
+
+
+def test_an_empty_table_beside_digits(clear, read):
+    picture = with_lines(np.full((4 * SIDE, 8 * SIDE), 0.9), 3, 3)
+    picture[SIDE : 2 * SIDE, 4 * SIDE : 7 * SIDE] = page(clear[[4, 7, 5]], margin=0)
+    assert page_of(np.pad(picture, 40, constant_values=0.9), read).text == "475"
+
+
+def test_eight_cells_are_no_grid(clear):
+    picture = with_lines(np.full((3 * SIDE, 5 * SIDE), 0.9), 2, 4)
+    assert find_grid(0.9 - np.pad(picture, 40, constant_values=0.9)) is None
