@@ -8,9 +8,10 @@ on black. Other digits are misread unless they are made like them. So a picture 
     pieces.py         ink      ->  connected pieces; frames and ruling are gone
     normalise.py      a piece  ->  28 x 28 pixels, as MNIST's images were made, to be recognised
     marks.py          pieces   ->  the height of the digits around each; what is a sign or print
-    page.py           pieces   ->  the best sheet, its rows
+    grid.py           ink      ->  the cells of a sudoku or table; what is in them is read alone
+    rows.py           pieces   ->  rows of them
     segmentation.py   a word   ->  digits: pieces joined, cut or left out, as is most probable
-    page.py           digits   ->  the answer
+    page.py           digits   ->  the answer, of the best sheet
 
 Sizes follow from recognition: the height of confidently recognised digits nearby decides what is a
 speck, a mark or too tall. Of several sheets, the one with the most such digits is read, less those
