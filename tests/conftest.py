@@ -1,6 +1,7 @@
-"""What several test files need."""
+"""What several test files need: the program, networks, and pages with digits on them."""
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -19,14 +20,20 @@ os.environ.pop("WAYLAND_DISPLAY", None)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import config
+from benchmarks.reading import paper
+from benchmarks.reading.paper import as_image
+from benchmarks.reading.writer import enlarged
 from data_preprocessing import load_mnist
 from files import PROJECT
 from handwriting import beyond_mnist
+from handwriting.page import recognise_page
+from main import main
 from model import HISTORY, MultilayerPerceptron
 from save_load import load_model
-from settings import MOST_HIDDEN_LAYERS, TRAINING
+from settings import MOST_HIDDEN_LAYERS, RECOGNITION, TRAINING, check_settings
 
 DEFAULTS = {name: getattr(config, name) for name in TRAINING}
+THRESHOLDS = check_settings(vars(config), RECOGNITION, "config.py")
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # on a busy machine, too
 hypothesis.settings.load_profile("unhurried")
@@ -84,6 +91,55 @@ def allowed_values(setting):
     return values
 
 
+def plain(**changes):
+    """Settings for plain mini-batch gradient descent, apart from the changes."""
+    settings = {
+        "alpha": 0.01, "number_of_epochs": 1, "batch_size": 32, "hidden_layers": (128,), "l2": 0.0,
+        "decay": False, "deskew": False, "augment": False, "beyond_mnist": False,
+        "validation_size": 0, "seed": 0,
+    }  # fmt: skip
+    return SimpleNamespace(**settings | changes)
+
+
+def make_network(hidden_layers=(128,), dtype=np.float32, seed=2):
+    """A network with random weights and biases."""
+    network = MultilayerPerceptron(hidden_layers, dtype)
+    network.initialise(np.random.default_rng(seed))
+    for b in network.biases:  # not 0, so that a mistake in the biases shows
+        b[...] = 0.1 * np.random.default_rng(seed).standard_normal(b.shape)
+    return network
+
+
+def page(images, scale=4, **options):
+    """A picture (height, width) of images (n, 28, 28), enlarged, in a row: see paper.page."""
+    return paper.page(enlarged(np.hstack(images) / 255, scale), **options)
+
+
+def save(path, picture, **options):
+    """Save a picture from 0 to 1 in the format that the name of the path says."""
+    as_image(picture).save(path, **options)
+    return path
+
+
+def page_of(picture, read):
+    """What is read in a file or in a grey picture (height, width): a Page."""
+    if isinstance(picture, np.ndarray):
+        file = io.BytesIO()
+        as_image(picture).save(file, "PNG")
+        picture = file
+    return recognise_page(picture, read, THRESHOLDS)
+
+
+def answer(picture, read):
+    return page_of(picture, read).text
+
+
+def predict(capsys, folder, *paths):
+    """Exit status, output and errors of --predict; its picture goes to folder/plots."""
+    status = main(["--predict", *map(str, paths), "--plots-dir", str(folder / "plots")])
+    return status, *capsys.readouterr()
+
+
 @pytest.fixture(scope="session")
 def mnist():
     """MNIST itself: training images, training labels, test images, test labels."""
@@ -110,30 +166,6 @@ def ctrl_c():
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, handler)
-
-
-@pytest.fixture
-def settings():
-    """Settings for plain mini-batch gradient descent; a test overwrites what it is about."""
-    return SimpleNamespace(
-        alpha=0.01, number_of_epochs=1, batch_size=32, hidden_layers=(128,), l2=0.0,
-        decay=False, deskew=False, augment=False, beyond_mnist=False,
-        validation_size=0, seed=0,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def make_network():
-    """Function that makes an initialised network."""
-
-    def make(hidden_layers=(128,), dtype=np.float32, seed=2):
-        network = MultilayerPerceptron(hidden_layers, dtype)
-        network.initialise(np.random.default_rng(seed))
-        for b in network.biases:  # not 0, so that a mistake in the biases shows
-            b[...] = 0.1 * np.random.default_rng(seed).standard_normal(b.shape)
-        return network
-
-    return make
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import io
 import json
 import os
 import re
@@ -11,26 +10,25 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pages import THRESHOLDS, page, save
+from conftest import THRESHOLDS, make_network, page, page_of, plain, save
 from PIL import Image, ImageDraw
 
 from files import PROJECT, UserError
 from handwriting import draw
-from handwriting.page import recognise_page
 from main import main
 from model import Model
 from save_load import load_model
 
 SEVEN, ONE = [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)], [(0.5, 0.2), (0.5, 0.8)]
 MODEL = load_model(PROJECT / "handwriting" / "model.npz")
+NAMES = ("read", "show", "draw", "why")
 
 
 @contextlib.contextmanager
@@ -77,7 +75,7 @@ def visit(browser, server):
 
     def visit(width=1024, height=600, address=server, **options):
         tab = browser.new_page(viewport={"width": width, "height": height}, **options)
-        tab.on("pageerror", lambda error: errors.append(error))
+        tab.on("pageerror", errors.append)
         tab.goto(address)
         return tab
 
@@ -93,17 +91,14 @@ def places(tab, points):
     return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
 
 
-def press(tab, points):
+def stroke(tab, points, release=True):
     start, *others = places(tab, points)
     tab.mouse.move(*start)
     tab.mouse.down()
     for place in others:
         tab.mouse.move(*place, steps=5)
-
-
-def stroke(tab, points):
-    press(tab, points)
-    tab.mouse.up()
+    if release:
+        tab.mouse.up()
 
 
 def expect(tab, text, question=None):
@@ -138,10 +133,9 @@ def ask(address, body=b"", method="POST", **headers):
 
 def read_drawing(address):
     """What is read of a drawing of a 7, as the page sends it."""
-    image, file = Image.new("L", (80, 80), 255), io.BytesIO()
+    image = Image.new("L", (80, 80), 255)
     ImageDraw.Draw(image).line([(80 * x, 80 * y) for x, y in SEVEN], 0, 5, "curve")
-    image.save(file, "PPM")
-    return json.loads(ask(f"{address}draw", file.getvalue())[1])["text"]
+    return json.loads(ask(f"{address}draw", b"P5 80 80 255\n" + image.tobytes())[1])["text"]
 
 
 def test_a_finger_draws_a_1_and_a_7_on_a_phone(visit):
@@ -177,7 +171,7 @@ def test_a_stroke_ends_with_its_release_even_if_that_is_missed(visit):
     tab.mouse.move(*end, steps=5)
     tab.mouse.click(*end, button="right")
     assert ink(tab)[0] == 2
-    press(tab, [(0.1, 0.8), (0.5, 0.8)])
+    stroke(tab, [(0.1, 0.8), (0.5, 0.8)], release=False)
     before = ink(tab)
     tab.evaluate("paper.dispatchEvent(new PointerEvent('pointermove', {pointerId: state.pen.id}))")
     tab.mouse.move(*end, steps=5)
@@ -208,7 +202,7 @@ def test_behind_a_proxy_that_keeps_its_prefix_or_not(visit, server, prefix, end)
 def test_two_people_draw_on_papers_of_their_own(visit):
     tabs = visit(360, 640, device_scale_factor=3), visit(3840, 2160, color_scheme="dark")
     for tab, points in zip(tabs, (ONE, SEVEN)):
-        press(tab, points)
+        stroke(tab, points, release=False)
     for tab, digit, density in zip(tabs, "17", (3, 1)):
         tab.mouse.up()
         expect(tab, digit)
@@ -324,17 +318,17 @@ def test_a_photograph_is_shown_with_what_was_read(visit, server, small, tmp_path
 
 
 def test_a_photograph_is_read_from_the_command_line(server, small, clear, read):
-    expected = recognise_page(small, read, THRESHOLDS)
+    expected = page_of(small, read)
+    size = np.repeat(expected.picture.shape, 2)
     for address in (server, f"{server}read"):
         status, text = ask(address, small.read_bytes(), Host="evil.example.org")
         answer = json.loads(text)
-        assert status == 200 and answer["text"] == "90210" and not answer["left_out"]
-        for digit, n in zip(answer["digits"], [9, 0, 2, 1, 0], strict=True):
+        assert (status, answer["text"], answer["left_out"]) == (200, "90210", [])
+        for digit, text, box in zip(answer["digits"], "90210", expected.boxes, strict=True):
             assert {*digit} == {"text", "doubt", "box", "probabilities"}
-            assert digit["text"] == str(n) and digit["doubt"] is False
-            assert np.argmax(digit["probabilities"]) == n
-        boxes = [digit["box"] for digit in answer["digits"]] * np.repeat(expected.picture.shape, 2)
-        np.testing.assert_allclose(boxes, expected.boxes)
+            assert (digit["text"], digit["doubt"]) == (text, False)
+            assert np.argmax(digit["probabilities"]) == int(text)
+            np.testing.assert_allclose(digit["box"] * size, box)
     body = save(small.parent / "47.png", page(clear[[4, 7]])).read_bytes()  # a 4 of 1, a 7 of 0.99
     strict = SimpleNamespace(doubtful_below=1, left_out_below=0)
     answer = draw.read(MODEL, strict, "read", body)
@@ -350,29 +344,25 @@ def test_a_tab_that_is_closed_in_the_middle_of_a_request_disturbs_nobody(server,
     _, _, host, token, _ = server.split("/")
     for body, length in (b"P5", 100), (small.read_bytes(), small.stat().st_size), (b"", 0):
         with socket.create_connection(host.split(":")) as connection:
-            headers = (
-                f"POST /{token}/read HTTP/1.1\r\nHost: here\r\nContent-Length: {length}\r\n\r\n"
-            )
-            connection.sendall(headers.encode() + body)
+            headers = [f"POST /{token}/read HTTP/1.1", "Host: x", f"Content-Length: {length}"]
+            connection.sendall("\r\n".join([*headers, "", ""]).encode() + body)
         assert read_drawing(server) == "7"
 
 
 def test_garbage_and_requests_without_the_token_are_refused_in_one_line(server):
     origin, token = server.rstrip("/").rsplit("/", 1)
-    requests = []
-    for path in ("", "/", "/read", f"/{token[:-1]}/", f"/{token}x/read", f"/x{token}/"):
-        for method in ("GET", "POST", "PUT", "OPTIONS", "DELETE", "PATCH"):
-            requests.append((403, origin + path, b"1", method))
+    methods = ("GET", "POST", "PUT", "OPTIONS", "DELETE", "PATCH")
+    paths = ("", "/", "/read", f"/{token[:-1]}/", f"/{token}x/read", f"/x{token}/")
+    requests = [(403, origin + path, b"1", method) for path in paths for method in methods]
     requests += [(403, f"{origin}/read", b"x" * 10_000_000, "POST")]  # read to its end
-    for name in ("read", "show", "draw", "why"):
-        requests += [(400, server + name, body, "POST") for body in GARBAGE]
+    requests += [(400, server + name, body, "POST") for name in NAMES for body in GARBAGE]
     requests += [(405, server, b"", "BREW"), (403, f"{server}nonsense", b"", "POST")]
     requests += [(403, f"{origin}/%ff/", b"", "GET")]
     for expected, *request in requests:
         status, text = ask(*request, Origin="http://evil.example.org")
         assert status == expected and re.fullmatch("error: .+\n", text)
-    status, text = ask(f"{server}read", b"x" * 40_000_001)
-    assert (status, text) == (413, "error: more than 40 MB; make it smaller\n")
+    too_large = 413, "error: more than 40 MB; make it smaller\n"
+    assert ask(f"{server}read", b"x" * 40_000_001) == too_large
     handler = SimpleNamespace(body=bytearray(), path_args=["token", "read"])
     for _ in range(3):
         draw.Handler.data_received(handler, bytes(25_000_000))
@@ -382,25 +372,18 @@ def test_garbage_and_requests_without_the_token_are_refused_in_one_line(server):
 
 def test_drawings_stay_live_while_photographs_are_read(server, clear, tmp_path):
     rows = np.vstack([page(clear, scale=2) for _ in range(8)])
-    body, ends = save(tmp_path / "p.png", rows).read_bytes(), []
-
-    def work():
-        ends.append((ask(f"{server}read", body)[0], time.monotonic()))
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    assert read_drawing(server) == "7"
-    drawn = time.monotonic()
-    for thread in threads:
-        thread.join()
-    assert [status for status, end in ends if end > drawn] == [200, 200]
+    body = save(tmp_path / "p.png", rows).read_bytes()
+    with ThreadPoolExecutor() as pool:
+        photographs = [pool.submit(ask, f"{server}read", body) for _ in range(2)]
+        assert read_drawing(server) == "7"
+        assert not any(photograph.done() for photograph in photographs)
+    assert [photograph.result()[0] for photograph in photographs] == [200, 200]
 
 
 @pytest.mark.parametrize("hidden_layers", [(128,), (2, 1), (5,) * 16])
-def test_the_layers_and_the_contributions_of_neurons(make_network, clear, hidden_layers):
+def test_the_layers_and_the_contributions_of_neurons(clear, hidden_layers):
     network = make_network(hidden_layers)
-    model = Model(network, {}, load_model(PROJECT / "trained_model.npz").settings)
+    model = Model(network, {}, plain(deskew=hidden_layers != (128,)))
     thoughts = draw.explain(model, clear[7].tobytes())
     X, *hidden, logits = network.forward(model.inputs(clear[[7]]))
     for shades, layer in zip(thoughts["layers"], [X, *hidden], strict=True):
@@ -410,11 +393,11 @@ def test_the_layers_and_the_contributions_of_neurons(make_network, clear, hidden
     least, *others = np.argsort(contributions)
     expected = [j for j in [*others[::-1][:4], least] if contributions[j]]
     assert [number for number, _, _ in thoughts["neurons"]] == expected
+    gradients = np.eye(len(contributions))  # of their activations, by backpropagation
+    for W, H in zip(network.weights[-2::-1], hidden[::-1]):
+        gradients = W @ (gradients * (H.T > 0))
     for number, adds, weights in thoughts["neurons"]:
-        gradient = np.eye(len(contributions))[number]  # of its activation, by backpropagation
-        for W, H in zip(network.weights[-2::-1], hidden[::-1]):
-            gradient = W @ (gradient * (H[0] > 0))
-        gradient /= abs(gradient).max()
+        gradient = gradients[:, number] / abs(gradients[:, number]).max()
         assert adds == pytest.approx(contributions[number])
         np.testing.assert_allclose(np.divide(weights, 255), gradient, atol=0.005)
 
@@ -446,17 +429,14 @@ def test_a_hundred_clients_and_a_thousand_bad_requests():
     def work(client):
         ask(f"{address}show", photograph)
         for body in [*GARBAGE, b"x" * 100_000]:
-            assert ask(address + ("read", "show", "draw", "why")[client % 4], body)[0] == 400
+            assert ask(address + NAMES[client % 4], body)[0] == 400
 
     with program() as (process, address):
         for _ in range(10):  # until its threads and the allocator have what they need
             honest = ask(f"{address}show", photograph)
         before = memory()
-        threads = [threading.Thread(target=work, args=[client]) for client in range(100)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(100) as pool:
+            assert [*pool.map(work, range(100))] == 100 * [None]
         assert ask(f"{address}show", photograph) == honest
         print(f"\n100 clients, 1,000 bad requests: {memory() - before:.0f} MB more memory")
         assert memory() < before + 50

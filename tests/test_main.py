@@ -1,4 +1,4 @@
-"""The program as a user runs it: in a process of its own, on the real MNIST."""
+"""The program as a user runs it: in a process of its own or a notebook, on the real MNIST."""
 
 import os
 import re
@@ -26,26 +26,19 @@ QUICK += ["--batch-size", 1000, "--number-of-epochs", 1]
 LONG = [*QUICK, "--batch-size", 200, "--number-of-epochs", 20]
 
 
-def names(folder):
-    return {path.name for path in folder.iterdir()}
-
-
 def accuracy(process):
     """The accuracy that a run reports, in percent."""
     assert process.returncode == 0, process.stderr
     return float(re.search(r"^Test accuracy: (.+)% \(", process.stdout, re.MULTILINE)[1])
 
 
-DEEP = ["--hidden-layers", ",".join(["4096"] * 16)]
-FILE_SIZE, MEMORY = resource.RLIMIT_FSIZE, resource.RLIMIT_AS  # the first fails as a full disk does
-
-
+FULL_DISK, LITTLE_MEMORY = (resource.RLIMIT_FSIZE, 10_000), (resource.RLIMIT_AS, 1000 * 2**20)
 FAILURES = [
     ([*QUICK, "--model", "/proc/m.npz"], [], "/proc/m.npz: can't be written: "),
     (["--plots-dir", "/proc/plots"], [], "/proc/plots/loss.png: can't be written: "),
     (["--model", "a\n\33[31m.npz"], [], r"error: a\n\x1b[31m.npz: no such file"),
-    (QUICK, [(FILE_SIZE, 10_000)], "m.npz: can't be written: File too large"),
-    ([*QUICK, *DEEP], [(MEMORY, 1000 * 2**20)], "memory"),
+    (QUICK, [FULL_DISK], "m.npz: can't be written: File too large"),
+    ([*QUICK, "--hidden-layers", ",".join(["4096"] * 16)], [LITTLE_MEMORY], "memory"),
 ]
 
 
@@ -58,7 +51,7 @@ def test_a_failure_keeps_the_old_model(mnist, tmp_path, arguments, limits, error
     if not (limits or "--plots-dir" in arguments):
         assert process.stdout == ""  # where a model can't be written, before the work
     assert (tmp_path / "m.npz").read_bytes() == b"the old model"
-    assert names(tmp_path) <= {"plots", "m.npz"}
+    assert {*os.listdir(tmp_path)} <= {"plots", "m.npz"}
 
 
 HARSH = {"PYTHONWARNINGS": "error", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
@@ -81,7 +74,7 @@ def test_any_environment(mnist, tmp_path):
         assert (process.returncode, process.stderr) == (0, "")
         assert text in process.stdout
         assert "windows" not in process.stdout and "Figure" not in process.stdout
-    assert names(folder / "plots") == PICTURES | {"recognised.png", "recognised.csv"}
+    assert {*os.listdir(folder / "plots")} == PICTURES | {"recognised.png", "recognised.csv"}
 
 
 TOOLKIT = """
@@ -104,7 +97,7 @@ def test_six_pictures_of_the_shipped_model_and_windows_last(mnist, tmp_path):
     toolkit = {"MPLBACKEND": "module://toolkit", "PYTHONPATH": str(tmp_path)}
     file.write_text(TOOLKIT)
     process = run_main(tmp_path, PYTHONPROFILEIMPORTTIME="1", **toolkit)
-    assert accuracy(process) >= 99.3 and names(plots) == PICTURES
+    assert accuracy(process) >= 99.3 and {*os.listdir(plots)} == PICTURES
     assert "numpy" in process.stderr
     assert not re.search(r"\b(tensorflow|keras)\b", process.stderr)
     *lines, last = process.stdout.splitlines()
@@ -113,7 +106,7 @@ def test_six_pictures_of_the_shipped_model_and_windows_last(mnist, tmp_path):
     file.write_text(TOOLKIT.replace("print", "__import__('os').abort() or print"))
     shutil.rmtree(plots)
     process = run_main(tmp_path, **toolkit)
-    assert process.returncode == -signal.SIGABRT and names(plots) == PICTURES
+    assert process.returncode == -signal.SIGABRT and {*os.listdir(plots)} == PICTURES
     assert process.stdout.startswith("Test accuracy: 99.")
     assert process.stdout.endswith("Saved 6 pictures in plots.\n")
     assert accuracy(run_main(tmp_path, "--no-show-plots", **toolkit)) >= 99.3
@@ -160,8 +153,7 @@ def test_an_interrupted_training_resumes_as_if_nothing_had_happened(mnist, tmp_p
 
 
 def test_an_interrupted_study_keeps_what_is_finished(mnist, tmp_path):
-    """As at the end of a scheduler's time limit."""
-    end = {"after": "seed 0: ", "send": signal.SIGTERM, "TMPDIR": "/dev/null"}
+    end = {"after": "seed 0: ", "send": signal.SIGTERM, "TMPDIR": "/dev/null"}  # as schedulers do
     process = run_main(tmp_path, *QUICK, "--seeds", 200, **end)
     assert (process.returncode, process.stderr) == (128 + signal.SIGTERM, "interrupted\n")
     finished = re.findall(r"^seed \d+: ", process.stdout, re.MULTILINE)
@@ -171,18 +163,17 @@ def test_an_interrupted_study_keeps_what_is_finished(mnist, tmp_path):
     model = load_model(tmp_path / "m.npz")
     assert model.settings.seed == 0 and model.is_complete
     assert f"seed 0: test accuracy {model.history['held_out_accuracy'][-1]:.2%}\n" in process.stdout
-    assert names(tmp_path) == {"m.npz"}
+    assert {*os.listdir(tmp_path)} == {"m.npz"}
 
 
 @pytest.mark.parametrize("arguments", [LONG, [*QUICK, "--seeds", 60]])
 def test_a_terminal_that_dies_loses_nothing(mnist, tmp_path, arguments):
-    """It is both stdout and stderr."""
     terminal, program = pty.openpty()
     fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     command = [sys.executable, PROJECT / "main.py", *map(str, arguments)]
     options = {"cwd": tmp_path, "start_new_session": True, "stdin": subprocess.DEVNULL}
     process = subprocess.Popen(command, stdout=program, stderr=program, **options)
-    os.close(program)
+    os.close(program)  # it is both stdout and stderr
     output = b""
     while b"accuracy" not in output and select.select([terminal], [], [], 60)[0]:
         output += os.read(terminal, 1000)
@@ -190,3 +181,32 @@ def test_a_terminal_that_dies_loses_nothing(mnist, tmp_path, arguments):
     assert process.wait(60) != 0
     (model,) = tmp_path.glob("m.*npz")  # the training goes on in silence, or is saved and ends
     assert load_model(model).epochs >= 1
+
+
+ASK = """import re, urllib.request
+for run in (one, two):
+    address = re.search(r"http://\\S+/", run.stdout)[0]
+    print(urllib.request.urlopen(address).status)"""
+CELLS = [
+    f"%run {PROJECT}/main.py --plots-dir plots",
+    f"%run {PROJECT}/main.py --predict {PROJECT}/docs/handwriting.jpg --plots-dir plots",
+    f"%%capture one\n%run {PROJECT}/main.py --draw",
+    f"%%capture two\n%run {PROJECT}/main.py --draw",
+    ASK,
+    "import signal\nprint(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)",
+]
+
+
+def test_run_in_a_notebook(mnist, tmp_path, monkeypatch):
+    nbformat, nbclient, _ = map(pytest.importorskip, ("nbformat", "nbclient", "ipykernel"))
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel sets it
+    notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, CELLS)])
+    place = {"metadata": {"path": tmp_path}}
+    nbclient.NotebookClient(notebook, timeout=300, resources=place).execute()
+    outputs = [cell.outputs for cell in notebook.cells]
+    evaluated, predicted, _, _, *last = ("".join(o.get("text", "") for o in c) for c in outputs)
+    assert "Test accuracy: 99." in evaluated and "windows" not in evaluated
+    assert sum("image/png" in output.get("data", {}) for output in outputs[0]) == 6
+    assert "90210" in predicted
+    # the pages of both runs answer; signals are left as they were
+    assert last == ["200\n200\n", "True\n"]

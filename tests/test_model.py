@@ -3,21 +3,18 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from conftest import make_network
 
 from data_preprocessing import INPUTS
 from model import CLASSES, EVALUATION_BATCH, MultilayerPerceptron
 from utils import log_softmax, softmax
 
-
-@pytest.fixture
-def batch():
-    """A made-up batch X (16, 784), float64, half of its pixels paper, and labels (16,)."""
-    random_generator = np.random.default_rng(1)
-    X = random_generator.random((16, INPUTS)) * random_generator.integers(0, 2, (16, INPUTS))
-    return X, random_generator.integers(0, CLASSES, 16)
+RANDOM = np.random.default_rng(1)
+X = RANDOM.random((16, INPUTS)) * RANDOM.integers(0, 2, (16, INPUTS))  # half of the pixels paper
+LABELS = RANDOM.integers(0, CLASSES, 16)
 
 
-def test_784_128_10_has_101770_parameters_also_when_pickled(make_network):
+def test_784_128_10_has_101770_parameters_also_when_pickled():
     original = make_network((128,))
     network = pickle.loads(pickle.dumps(original))
     np.testing.assert_array_equal(network.parameters, original.parameters)
@@ -39,23 +36,21 @@ def test_he_initialisation():
 
 
 @pytest.mark.parametrize("hidden_layers", [(), (7,), (6, 5)])
-def test_gradient_against_central_differences(make_network, batch, hidden_layers):
-    (X, labels), step, numeric = batch, 1e-5, []
-    network = make_network(hidden_layers, np.float64)
+def test_gradient_against_central_differences(hidden_layers):
+    network, step, numeric = make_network(hidden_layers, np.float64), 1e-5, []
     for index, value in enumerate(network.parameters):
         losses = []
         for network.parameters[index] in (value + step, value - step):
-            losses.append(network.evaluate(X, labels, l2=0.1)[0])
+            losses.append(network.evaluate(X, LABELS, l2=0.1)[0])
         network.parameters[index] = value
         numeric.append((losses[0] - losses[1]) / (2 * step))
-    network.backward(X, np.eye(CLASSES)[labels], l2=0.1)
+    network.backward(X, np.eye(CLASSES)[LABELS], l2=0.1)
     np.testing.assert_allclose(network.gradient, numeric, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("hidden_layers", [(128,), (50, 30)])
-def test_probabilities_loss_and_gradient_against_tensorflow(make_network, batch, hidden_layers):
+def test_probabilities_loss_and_gradient_against_tensorflow(hidden_layers):
     tf = pytest.importorskip("tensorflow")
-    X, labels = batch
     network = make_network(hidden_layers, np.float64)
     weights, biases = ([*map(tf.Variable, arrays)] for arrays in (network.weights, network.biases))
     with tf.GradientTape() as tape:
@@ -63,23 +58,23 @@ def test_probabilities_loss_and_gradient_against_tensorflow(make_network, batch,
         for W, b in zip(weights[:-1], biases[:-1], strict=True):
             H = tf.nn.relu(H @ W + b)
         logits = H @ weights[-1] + biases[-1]
-        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(LABELS, logits)
         loss = tf.reduce_mean(cross_entropy) + 0.05 * sum(tf.reduce_sum(W**2) for W in weights)
     expected = np.concatenate([d.numpy().ravel() for d in tape.gradient(loss, weights + biases)])
-    network.backward(X, np.eye(CLASSES)[labels], l2=0.1)
+    network.backward(X, np.eye(CLASSES)[LABELS], l2=0.1)
     np.testing.assert_allclose(network.gradient, expected, rtol=1e-9, atol=1e-14)
-    expected = float(loss), np.mean(np.argmax(logits, axis=1) == labels)
-    assert network.evaluate(X, labels, l2=0.1) == pytest.approx(expected, rel=1e-12)
+    expected = float(loss), np.mean(np.argmax(logits, axis=1) == LABELS)
+    assert network.evaluate(X, LABELS, l2=0.1) == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(softmax(network.logits(X)), tf.nn.softmax(logits), rtol=1e-9)
 
 
 @pytest.mark.parametrize("images", [0, 1, EVALUATION_BATCH, EVALUATION_BATCH + 1])
-def test_evaluation_in_batches_equals_evaluation_in_one_go(make_network, images):
+def test_evaluation_in_batches_equals_evaluation_in_one_go(images):
     network, X = make_network(dtype=np.float64), np.random.default_rng(0).random((images, INPUTS))
     np.testing.assert_allclose(network.logits(X), network.forward(X)[-1], rtol=1e-12)
 
 
-def test_evaluation_of_many_images_by_a_wide_network_takes_little_memory(make_network):
+def test_evaluation_of_many_images_by_a_wide_network_takes_little_memory():
     network, X = make_network((4096,)), np.zeros((5000, INPUTS), np.float32)
     tracemalloc.start()
     network.logits(X)

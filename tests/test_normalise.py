@@ -1,5 +1,3 @@
-"""Digits must become images like MNIST's."""
-
 import numpy as np
 import pytest
 from PIL import Image

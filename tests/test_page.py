@@ -1,10 +1,9 @@
-"""Pages made of MNIST's training images must be read as the network reads the images."""
-
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pages import THRESHOLDS, answer, page, page_of, save
+from conftest import THRESHOLDS, answer, page, page_of, save
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -33,10 +32,26 @@ def test_digits_at_the_border(clear, read, digits):
     assert answer(picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], read) == digits
 
 
-def test_rows_are_read_from_above_and_from_the_left(clear, read):
-    rows = [page(clear[[3, 1, 4]]), page(clear[[1, 5, 9]]), page(clear[[2, 6, 5]])]
-    found = page_of(np.vstack(rows), read)
-    assert found.text == "314 159 265" and found.rows.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+ROWS = {  # digits and their scale
+    "alike": [("314", 4), ("159", 4), ("265", 4)],
+    "of mixed widths": [("31", 4), ("4157", 4), ("2", 4), ("653", 4)],
+    "of three sizes": [("364", 2), ("364", 9), ("364", 4)],
+    "a large one below": [("364", 2), ("7", 16)],
+    "many": 12 * [("0123456789", 2)],  # no number of digits is refused
+}
+
+
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
+def test_rows_are_read_from_above_and_from_the_left(clear, read, rows):
+    pictures = [page(clear[[*map(int, digits)]], scale=scale) for digits, scale in rows]
+    width = max(picture.shape[1] for picture in pictures)
+    pictures = [np.pad(p, ((0, 0), (0, width - p.shape[1])), "edge") for p in pictures]
+    found = page_of(np.vstack(pictures), read)
+    assert found.text.split() == [digits for digits, _ in rows]
+    assert found.rows.tolist() == [row for row, (digits, _) in enumerate(rows) for _ in digits]
+
+
+def test_tight_and_falling_rows(clear, read):
     tight = np.vstack([page(clear[[4, 7, 4]], margin=0)[8:-8]] * 3)  # a quarter of a digit apart
     assert answer(np.pad(tight, 40, constant_values=0.9), read) == "474 474 474"
     one = [page(clear[[digit]]) for digit in (7, 2, 3, 0)]
@@ -51,46 +66,35 @@ def test_tilted_rows(clear, read, angle):
     assert answer(picture, read).replace("?", "") == "347592 602830"
 
 
-def test_long_tails_beside_small_digits(clear, read):
-    writer = Writer(clear, np.arange(10), seed=6)
-    writer.sizes = dict.fromkeys(range(1, 9), (0.5, 0.7)) | {0: (0.3, 0.38)}
-    writer.sizes |= dict.fromkeys((7, 9), (1.2, 1.35))
-    ink, _ = writer.text("dddddddd")
-    assert answer(paper.page(ink), read).replace("?", "") == "53960067"
+def on_a_desk(rows, desk, width):
+    """A picture of a sheet with rows of digits, a little askew on a desk of this brightness."""
+    sheet = np.pad(np.vstack(rows), ((40, 90), (60, 130)), "edge")
+    grain = ndimage.gaussian_filter(np.random.default_rng(0).normal(0, 1, (700, width)), 2)
+    picture = desk + 0.05 * grain / grain.std()
+    picture[180 : 180 + sheet.shape[0], 210 : 210 + sheet.shape[1]] = sheet
+    return ndimage.rotate(picture, 4, order=1, mode="nearest")
 
 
 @pytest.mark.parametrize("desk", [0.1, 0.6])
 def test_a_sheet_on_a_desk(clear, read, desk):
     rows = [page(clear[digits], scale=2, margin=20) for digits in ([3, 6, 4], [8, 5, 0])]
-    sheet = np.pad(np.vstack(rows), ((40, 90), (60, 130)), "edge")
-    grain = ndimage.gaussian_filter(np.random.default_rng(0).normal(0, 1, (700, 800)), 2)
-    picture = desk + 0.05 * grain / grain.std()
-    picture[180 : 180 + sheet.shape[0], 210 : 210 + sheet.shape[1]] = sheet
-    picture = ndimage.rotate(picture, 4, order=1, mode="nearest")
-    found = page_of(picture, read)
+    found = page_of(on_a_desk(rows, desk, 800), read)
     assert found.text == "364 850"
     assert (found.boxes[:, 0] > 180).all() and (found.boxes[:, 2] > 210).all()
 
 
 def test_the_edge_of_a_shadow_is_no_edge_of_the_sheet(clear, read):
     rows = [page(clear[d], scale=2, margin=20) for d in ([3, 6, 4, 7, 5, 2], [8, 5, 0, 2, 4, 3])]
-    sheet = np.pad(np.vstack(rows), ((40, 90), (60, 130)), "edge")
-    grain = ndimage.gaussian_filter(np.random.default_rng(0).normal(0, 1, (700, 1000)), 2)
-    picture = 0.1 + 0.05 * grain / grain.std()
-    picture[180 : 180 + sheet.shape[0], 210 : 210 + sheet.shape[1]] = sheet
-    picture = ndimage.rotate(picture, 4, order=1, mode="nearest")
+    picture = on_a_desk(rows, 0.1, 1000)
     y, x = np.indices(picture.shape)
     found = answer(np.where(x + 0.3 * y > 600, 0.7, 1) * picture, read)
     assert found.replace("?", "") == "364752 850243"
 
 
-def test_a_strip_is_no_sheet(read):
+def test_a_strip_is_no_sheet_and_large_things_change_nothing(clear, read):
     picture = np.full((64, 64), 0.9)
     picture[:, 28:36] = 0.1
     assert answer(picture, read) == ""
-
-
-def test_large_things_that_are_no_digits_change_nothing(clear, read):
     picture = np.pad(page(clear[[3, 6, 4]], scale=1, margin=20), ((300, 0), (200, 200)), "edge")
     picture[20:260, 40:280] = 0.2
     picture[60:220, 90:230] = 0.9
@@ -98,25 +102,12 @@ def test_large_things_that_are_no_digits_change_nothing(clear, read):
 
 
 def test_what_is_lost_is_shown(clear, read):
-    image = Image.new("L", (28, 28))
+    star = Image.new("L", (28, 28))
     for line in ((14, 4, 14, 24), (4, 14, 24, 14), (7, 7, 21, 21), (7, 21, 21, 7)):
-        ImageDraw.Draw(image).line(line, 255, 2)
-    star = np.asarray(image)
-    for images, text in (
-        ([clear[4], star, clear[7]], "4_7"),
-        ([star, clear[4], clear[7]], "_47"),
-        ([clear[4], clear[7], star, star], "47_"),
-    ):
-        assert answer(page(images), read) == text
-    assert answer(page([star]), read) == ""
-
-
-@pytest.mark.parametrize("pattern", ["dd/dd/dd", "d,ddd.dd", "(ddd)dddd", "+dd-dd", "-dd", "dd:dd"])
-def test_marks_are_left_out_and_leave_a_space(clear, read, pattern):
-    ink, expected = Writer(clear, np.arange(10), seed=0).text(pattern)
-    found = page_of(paper.page(ink), read)
-    assert found.text.replace("_", " ") == expected
-    assert len(found.left_out) >= len(pattern.replace("d", ""))
+        ImageDraw.Draw(star).line(line, 255, 2)
+    images = {"4": clear[4], "7": clear[7], "*": np.asarray(star)}
+    for row, text in {"4*7": "4_7", "*47": "_47", "47**": "47_", "*": ""}.items():
+        assert answer(page([images[character] for character in row]), read) == text
 
 
 def test_small_digits_on_a_large_picture(clear, read):
@@ -132,31 +123,28 @@ def test_a_doubtful_digit_has_a_question_mark(clear, read, tmp_path):
         assert recognise_page(path, read, thresholds).text == text
 
 
-def test_no_number_of_digits_is_refused(clear, read):
-    picture = np.vstack([page(clear, scale=2, margin=8)] * 12)
-    assert answer(picture, read).replace("?", "").split() == ["0123456789"] * 12
+TAILS = dict.fromkeys(range(1, 9), (0.5, 0.7)) | {0: (0.3, 0.38), 7: (1.2, 1.35), 9: (1.2, 1.35)}
+WRITTEN = [  # the digits used, seed, sizes, pattern, how it is written, what may differ
+    ("0123456789", 6, TAILS, "dddddddd", {}, "?"),  # long tails beside small digits
+    ("0123456789", 0, {}, "d dd ddd dd", {"gaps": (2, 6)}, "?"),
+    ("234568", 2, {}, "(d+d)/d", {"gaps": (4, 10)}, ""),
+    ("234568", 2, {}, "d-dx(d-d)/d", {"gaps": (4, 10)}, ""),
+    ("235", 1, {}, "dId", {"reach": (0.2, 0.2)}, ""),  # a tall 1 with a flag
+]
+MARKS = ("dd/dd/dd", "d,ddd.dd", "(ddd)dddd", "+dd-dd", "-dd", "dd:dd")
+WRITTEN += [("0123456789", 0, {}, pattern, {}, "_") for pattern in MARKS]
 
 
-def test_digits_of_three_sizes_and_a_large_one_below_small_ones(clear, read):
-    rows = [page(clear[[3, 6, 4]], scale=scale) for scale in (2, 9, 4)]
-    rows = [np.pad(row, ((0, 0), (0, 850 - row.shape[1])), "edge") for row in rows]
-    assert answer(np.vstack(rows), read) == "364 364 364"
-    large = page(clear[[7]], scale=16)
-    small = rows[0][:, : large.shape[1]]
-    assert answer(np.vstack([small, large]), read) == "364 7"
-
-
-def test_wide_gaps_are_spaces(clear, read):
-    writer = Writer(clear, np.arange(10), seed=0)
-    ink, expected = writer.text("d dd ddd dd", gaps=(2, 6))
-    assert answer(paper.page(ink), read).replace("?", "") == expected
-
-
-@pytest.mark.parametrize("pattern", ["(d+d)/d", "d-dx(d-d)/d"])
-def test_signs_are_no_letters(clear, read, pattern):
-    writer = Writer(clear[[2, 3, 4, 5, 6, 8]], np.array([2, 3, 4, 5, 6, 8]), seed=2)
-    ink, expected = writer.text(pattern, gaps=(4, 10))
-    assert answer(paper.page(ink), read) == expected
+@pytest.mark.parametrize(("used", "seed", "sizes", "pattern", "options", "forgiven"), WRITTEN)
+def test_what_is_written(clear, read, used, seed, sizes, pattern, options, forgiven):
+    """Signs, gaps and marks between digits leave a space."""
+    digits = np.array([*map(int, used)])
+    writer = Writer(clear[digits], digits, seed)
+    writer.sizes = sizes
+    ink, expected = writer.text(pattern, **options)
+    found = page_of(paper.page(ink), read)
+    assert found.text.translate({ord("?"): None, ord("_"): " "} if forgiven else {}) == expected
+    assert len(found.left_out) >= len(re.sub("[dI ]", "", pattern))
 
 
 def test_what_may_be_a_slash_is_in_doubt(clear, read):
@@ -164,10 +152,3 @@ def test_what_may_be_a_slash_is_in_doubt(clear, read):
     ink, _ = Writer(clear[upright], upright, seed=4).text("dd/dd", reach=(0, 0.05))
     found = page_of(paper.page(ink), read)
     assert found.text[2:4] == "1?" and found.probabilities[2].max() > 0.5  # the network is sure
-
-
-def test_a_tall_1_with_a_flag_is_a_digit(clear, read):
-    ink, expected = Writer(clear[[2, 3, 5]], np.array([2, 3, 5]), seed=1).text(
-        "dId", reach=(0.2, 0.2)
-    )
-    assert answer(paper.page(ink), read) == expected

@@ -9,9 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import run_main
+from conftest import as_image, page, predict, run_main, save
 from matplotlib.colors import to_hex
-from pages import as_image, page, predict, save
 from PIL import Image
 
 import plots
@@ -69,17 +68,15 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(clear, capsys, tmp_p
         "scan.png": (b"%PDF-1.7", "a PDF; save its page as a PNG or JPEG"),
         "photo.jpg": (b"\0\0\0\x18ftypheic", "pip install pillow-heif"),
         "photo.avif": (b"\0\0\0\x1cftypavif", unknown),
-        "missing.png": (None, "No such file or directory"),
-        "folder": (None, "a folder without pictures"),
         "huge.png": (good.read_bytes(), "not enough memory"),
     }
+    for name, (content, _) in bad.items():
+        (tmp_path / name).write_bytes(content)
     (tmp_path / "folder").mkdir()
+    bad |= {"missing.png": (None, "No such file"), "folder": (None, "a folder without pictures")}
     if os.name != "nt":  # Windows says it in other words
         bad |= {"x" * 300: (None, "File name too long"), "loop.png": (None, "symbolic links")}
         (tmp_path / "loop.png").symlink_to("loop.png")
-    for name, (content, _) in bad.items():
-        if content is not None:
-            (tmp_path / name).write_bytes(content)
 
     def recognise(path, *arguments):
         if str(path).endswith("huge.png"):
@@ -96,9 +93,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(clear, capsys, tmp_p
 
 
 @pytest.mark.parametrize("side", [400, 3000])
-def test_the_table_has_a_line_for_each_digit_and_its_place_in_the_file(
-    clear, capsys, tmp_path, monkeypatch, side
-):
+def test_the_table_says_where_each_digit_is(clear, capsys, tmp_path, monkeypatch, side):
     monkeypatch.chdir(tmp_path)
     picture = np.vstack([page(clear[[3, 6]]), page(clear[[4, 0]])])
     picture = resize(picture, np.array(picture.shape) * side // picture.shape[1])
@@ -123,9 +118,7 @@ def test_the_table_has_a_line_for_each_digit_and_its_place_in_the_file(
 READ = module.read
 
 
-def test_answers_come_in_order_and_a_killed_process_costs_one_picture(
-    clear, capsys, tmp_path, monkeypatch
-):
+def test_a_killed_process_costs_one_picture(clear, capsys, tmp_path, monkeypatch):
     def die_or_wait(path, *arguments):  # local, so that the processes import no tests
         second_attempt = os.path.exists(f"{path}.killed")
         if path.endswith("0.png") or (path.endswith("3.png") and not second_attempt):
@@ -139,14 +132,12 @@ def test_answers_come_in_order_and_a_killed_process_costs_one_picture(
     status, out, err = predict(capsys, tmp_path, tmp_path)
     assert status == 1
     assert err == f"error: {paths.pop(0)}: a worker process was killed, often for lack of memory\n"
-    for path, line in zip(paths, out.splitlines()):
+    for path, line in zip(paths, out.splitlines()):  # in order
         assert line.startswith(f"{path}: {path.stem}  (")
 
 
 @pytest.mark.parametrize("limit", ["AT_ONCE", "MOST_DIGITS"])
-def test_answers_fill_several_pictures_and_are_saved_when_interrupted(
-    clear, capsys, tmp_path, monkeypatch, limit
-):
+def test_an_interrupt_saves_several_pictures(clear, capsys, tmp_path, monkeypatch, limit):
     def interrupt(path, *arguments):
         if path.endswith("3.png"):
             raise KeyboardInterrupt
@@ -157,11 +148,11 @@ def test_answers_fill_several_pictures_and_are_saved_when_interrupted(
     paths = [save(tmp_path / f"{n}.png", page(clear[[n]])) for n in range(4)]
     with pytest.raises(KeyboardInterrupt):
         predict(capsys, tmp_path, *paths)
-    saved = f"Saved recognised.png to recognised-2.png and recognised.csv in {tmp_path / 'plots'}."
-    assert capsys.readouterr().out.endswith(f"\n{saved}\n")
-    names = ["recognised-2.png", "recognised.csv", "recognised.png"]
-    assert sorted(os.listdir(tmp_path / "plots")) == names
-    assert (tmp_path / "plots" / "recognised.csv").read_bytes().count(b"\n") == 4
+    folder = tmp_path / "plots"
+    saved = f"\nSaved recognised.png to recognised-2.png and recognised.csv in {folder}.\n"
+    assert capsys.readouterr().out.endswith(saved)
+    assert {*os.listdir(folder)} == {"recognised.png", "recognised-2.png", "recognised.csv"}
+    assert (folder / "recognised.csv").read_bytes().count(b"\n") == 4
 
 
 def test_the_boxes_fit_the_picture_however_large_it_is(clear, tmp_path, read):
@@ -205,7 +196,7 @@ def test_each_digit_is_framed_and_its_doubt_shown(mnist, tmp_path, monkeypatch):
     assert most.get_size_inches().max() * 100 < 2**16  # matplotlib can save it
 
 
-def test_heic_is_read_if_the_package_is_there(clear, capsys, tmp_path):
+def test_heic_is_read(clear, capsys, tmp_path):
     pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
     save(tmp_path / "p.heic", page(clear[[5, 1]]))
     assert predict(capsys, tmp_path, tmp_path)[1].startswith(f"{tmp_path / 'p.heic'}: 51  (")

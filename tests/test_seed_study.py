@@ -1,18 +1,24 @@
+import contextlib
 import os
+import re
+import shutil
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
-from conftest import bits
+from conftest import bits, plain
 
 import seed_study as study
-from files import UserError
+from files import PROJECT, UserError
+from save_load import load_model
 from train import train, untrained
 
 
-def test_a_study_of_three_seeds_equals_three_trainings(few, settings, capsys):
+def test_a_study_of_three_seeds_equals_three_trainings(few, capsys):
     """The seeds go on at 0 after the largest."""
-    settings.seed, settings.number_of_epochs, accuracies = 2**32 - 1, 2, []
+    settings, accuracies = plain(seed=2**32 - 1, number_of_epochs=2), []
     *_, first = study.seed_study(settings, few, few, 3)
     lines = capsys.readouterr().out.splitlines()
     for settings.seed in (2**32 - 1, 1, 0):
@@ -45,12 +51,41 @@ def die(*arguments):
     ("train_with_seed", "kept", "reason"),
     [(diverge, 1, "seeds 0: the loss is no"), (die, 0, "seeds 2: a worker process was killed")],
 )
-def test_a_seed_that_fails_is_named_and_the_others_are_kept(
-    monkeypatch, few, settings, capsys, train_with_seed, kept, reason
-):
+def test_a_seed_that_fails_is_named(monkeypatch, few, capsys, train_with_seed, kept, reason):
+    """The others are kept."""
     monkeypatch.setattr(study, "train_with_seed", train_with_seed)
     trained = []
     with pytest.raises(UserError, match=f"without the {reason}"):
-        trained.extend(study.seed_study(settings, few, few, 3))
+        trained.extend(study.seed_study(plain(), few, few, 3))
     assert "2 seeds: mean accuracy" in capsys.readouterr().out
     assert trained[-1].settings.seed == kept
+
+
+@pytest.mark.long
+def test_the_commands_in_the_docs_train_and_read_on_a_cluster(mnist, tmp_path):
+    """A cluster of this machine alone."""
+    pytest.importorskip("distributed")
+    section = (PROJECT / "docs" / "seeds.md").read_text().split("three commands")[1]
+    commands = re.findall(r"```sh\npython (.+)\n```", section)
+    scheduler, worker, study = ([sys.executable, *command.split()] for command in commands)
+    quick = "--number-of-epochs 1 --batch-size 1000 --no-augment --hidden-layers 8"
+    study += [*quick.split(), "--model", tmp_path / "m.npz", "--plots-dir", tmp_path]
+    page = (PROJECT / "docs" / "handwriting.md").read_text()
+    (command,) = re.findall(r"\npython (benchmarks/cluster_study.+) scans\n", page)
+    (tmp_path / "scans").mkdir()
+    for number in range(5):
+        shutil.copy(PROJECT / "docs" / "handwriting.jpg", tmp_path / "scans" / f"{number}.jpg")
+    read = [sys.executable, *command.split(), tmp_path / "scans", "--plots-dir", tmp_path]
+    with contextlib.ExitStack() as stack, open(tmp_path / "log", "w") as log:
+        for command in (scheduler, worker):
+            process = subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        options = {"cwd": PROJECT, "capture_output": True, "text": True, "timeout": 120}
+        process = subprocess.run(study, **options)
+        reading = subprocess.run(read, **options)
+    assert process.returncode == 0, process.stderr + (tmp_path / "log").read_text()
+    accuracies = re.findall(r"^seed (\d): test accuracy", process.stdout, re.MULTILINE)
+    assert sorted(accuracies) == [*"0123"] and "\n4 seeds: mean accuracy " in process.stdout
+    assert load_model(tmp_path / "m.npz").settings.seed == 0
+    assert reading.returncode == 0 and reading.stdout.count(".jpg: 90210  (") == 5

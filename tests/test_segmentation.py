@@ -1,9 +1,6 @@
-"""Pieces must be joined, cut or left out as the network is surest."""
-
 import numpy as np
 import pytest
-from conftest import run_main
-from pages import answer, page, page_of
+from conftest import answer, page, page_of, run_main
 from PIL import Image, ImageDraw
 
 
@@ -30,13 +27,10 @@ def test_touching_digits_are_cut(clear, read):
         assert len(found.boxes) == number and (np.diff(found.boxes[:, 2]) > 0).all()
 
 
-def test_a_small_0_is_no_comma(clear, read):
+def test_a_small_0_is_no_comma_and_a_dot_is_no_digit(clear, read):
     small = np.zeros((28, 28), np.uint8)
     small[14:26, 9:21] = np.asarray(Image.fromarray(clear[0]).resize((12, 12)))
     assert answer(page([clear[7], small, clear[5]]), read) == "705"
-
-
-def test_pieces_are_left_out_and_joined_only_if_they_are_close(clear, read):
     picture = page(clear[[5, 6]])
     picture[110:120, 149:159] = 0.15  # a dot between them
     assert answer(picture, read) == "5 6"

@@ -10,16 +10,11 @@ from settings import MOST_HIDDEN_LAYERS, RECOGNITION, TRAINING, check_settings, 
 CONFIG = inspect.getsource(config)
 
 
-@pytest.fixture
-def load_edited(tmp_path):
-    """Function that loads config.py with a text replaced, as a user may edit it."""
-
-    def load(old, new):
-        assert old in CONFIG
-        (tmp_path / "config.py").write_text(CONFIG.replace(old, new), "utf-8")
-        return check_settings(load_config(tmp_path / "config.py"), TRAINING, "config.py")
-
-    return load
+def load_edited(folder, old, new):
+    """Load config.py with a text replaced, as a user may edit it."""
+    assert old in CONFIG
+    (folder / "config.py").write_text(CONFIG.replace(old, new), "utf-8")
+    return check_settings(load_config(folder / "config.py"), TRAINING, "config.py")
 
 
 NUMPY = "import numpy as np\nseed, decay, mine = np.uint8(0), np.True_, 3\nalpha: float = "
@@ -28,9 +23,9 @@ HARMLESS_EDITS += [("(128,)", "(__import__('numpy').int64(128),)")]
 
 
 @pytest.mark.parametrize(("old", "new"), HARMLESS_EDITS)
-def test_a_harmless_edit_of_config_changes_nothing(load_edited, old, new):
-    assert load_edited("alpha = 0.15", "alpha = 0.02").alpha == 0.02
-    training = vars(load_edited(old, new))  # anew, in the same session
+def test_a_harmless_edit_of_config_changes_nothing(tmp_path, old, new):
+    assert load_edited(tmp_path, "alpha = 0.15", "alpha = 0.02").alpha == 0.02
+    training = vars(load_edited(tmp_path, old, new))  # anew, in the same session
     assert training == DEFAULTS
     # plain values, which a model file can hold
     assert {type(value) for value in training.values()} == {bool, int, float, tuple}
@@ -43,6 +38,7 @@ WRONG_EDITS = [
     ("(128,)", "'128'", f": hidden_layers = '128': {LAYERS}"),
     ("(128,)", "(128,) * 10**5", LAYERS),
     ("alpha = 0.15", "alpha = float('nan')", ": alpha = nan: it must be a number"),
+    ("alpha = 0.15", "alpha = True", ": alpha = True: it must be a number"),
     ("batch_size = 32", "batch_size = 32.0", ": batch_size = 32.0: it must be a whole number"),
     ("seed = 0", "seed = True", ": seed = True: it must be a whole number from 0 to 4294967295"),
     ("(128,)", "True", f": hidden_layers = True: {LAYERS}"),
@@ -51,9 +47,9 @@ WRONG_EDITS = [
 
 
 @pytest.mark.parametrize(("old", "new", "text"), WRONG_EDITS)
-def test_a_wrong_edit_of_config_ends_in_one_line(load_edited, old, new, text):
+def test_a_wrong_edit_of_config_ends_in_one_line(tmp_path, old, new, text):
     with pytest.raises(UserError) as error:
-        load_edited(old, new)
+        load_edited(tmp_path, old, new)
     message = str(error.value)
     assert message.startswith("config.py") and text in message
     assert message.isprintable() and len(message) < 300
