@@ -75,7 +75,7 @@ def visit(browser, server):
 
     def visit(width=1024, height=600, address=server, **options):
         tab = browser.new_page(viewport={"width": width, "height": height}, **options)
-        tab.on("pageerror", errors.append)
+        tab.on("pageerror", lambda error: errors.append(error))
         tab.goto(address)
         return tab
 
@@ -321,8 +321,8 @@ def test_a_photograph_is_read_from_the_command_line(server, small, clear, read):
     expected = page_of(small, read)
     size = np.repeat(expected.picture.shape, 2)
     for address in (server, f"{server}read"):
-        status, text = ask(address, small.read_bytes(), Host="evil.example.org")
-        answer = json.loads(text)
+        status, content = ask(address, small.read_bytes(), Host="evil.example.org")
+        answer = json.loads(content)
         assert (status, answer["text"], answer["left_out"]) == (200, "90210", [])
         for digit, text, box in zip(answer["digits"], "90210", expected.boxes, strict=True):
             assert {*digit} == {"text", "doubt", "box", "probabilities"}
