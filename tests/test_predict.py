@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import as_image, page, predict, run_main, save
+from conftest import as_image, page, page_of, predict, run_main, save
 from matplotlib.colors import to_hex
 from PIL import Image
 
@@ -93,26 +93,23 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(clear, capsys, tmp_p
 
 
 @pytest.mark.parametrize("side", [400, 3000])
-def test_the_table_says_where_each_digit_is(clear, capsys, tmp_path, monkeypatch, side):
+def test_the_table_says_where_each_digit_is(clear, read, capsys, tmp_path, monkeypatch, side):
     monkeypatch.chdir(tmp_path)
     picture = np.vstack([page(clear[[3, 6]]), page(clear[[4, 0]])])
-    picture = resize(picture, np.array(picture.shape) * side // picture.shape[1])
+    factor = side / picture.shape[1]
+    large = resize(picture, np.array(picture.shape) * side // picture.shape[1])
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned to the right
-    as_image(np.rot90(picture)).save("=1+1,;\n\x1b.png", exif=exif)
+    as_image(np.rot90(large)).save("=1+1,;\n\x1b.png", exif=exif)
     assert predict(capsys, tmp_path, "=1+1,;\n\x1b.png")[0] == 0
     with open("plots/recognised.csv", encoding="utf-8-sig", newline="") as file:
         header, *lines = csv.reader(file, quoting=csv.QUOTE_NONNUMERIC)
     assert header == [*module.COLUMNS]
-    for number, (line, digit) in enumerate(zip(lines, [3, 6, 4, 0], strict=True)):
-        row, place = divmod(number, 2)
-        assert line[:4] == ["'=1+1,;\\n\\x1b.png", row + 1, place + 1, digit]
+    for line, place in zip(lines, [(1, 1, 3), (1, 2, 6), (2, 1, 4), (2, 2, 0)], strict=True):
+        assert line[:4] == ["'=1+1,;\\n\\x1b.png", *place]
         assert 0.7 < line[4] <= 1 and line[5] == ""
-        middle = [side // 2 * place, picture.shape[0] // 2 * row]
-        ink = picture[middle[1] :, middle[0] :][: picture.shape[0] // 2, : side // 2] < 0.5
-        for box, axis, start in ((line[6:8], 1, middle[1]), (line[8:], 0, middle[0])):
-            places = np.flatnonzero(ink.any(axis=axis)) + start
-            np.testing.assert_allclose(box, [places[0], places[-1] + 1], atol=0.01 * side)
+    boxes = [line[6:] for line in lines]
+    np.testing.assert_allclose(boxes, factor * page_of(picture, read).boxes, atol=0.01 * side)
 
 
 READ = module.read
