@@ -40,13 +40,13 @@ hypothesis.settings.load_profile("unhurried")
 
 
 def run_main(
-    folder, *arguments, program=PROJECT, after=None, send=signal.SIGINT, limits=(),
+    folder, *arguments, program=PROJECT, after=None, send=signal.SIGINT, limits=None,
     stdout=subprocess.PIPE, **environment,
 ):  # fmt: skip
     """Run main.py in `folder` as a user would, the pictures going to folder/plots.
 
     program: folder of main.py. after, send: send this signal after a line that begins so, to the
-    whole process group, as a terminal does. limits: pairs for resource.setrlimit. Returns a
+    whole process group, as a terminal does. limits: of resources, by name. Returns a
     subprocess.CompletedProcess.
     """
     resource = pytest.importorskip("resource", reason="the program is run as Unix shells do")
@@ -56,8 +56,8 @@ def run_main(
     def prepare():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)  # tests in the background ignore some
-        for kind, limit in limits:
-            resource.setrlimit(kind, (limit, limit))
+        for name, limit in (limits or {}).items():
+            resource.setrlimit(getattr(resource, name), (limit, limit))
 
     with tempfile.TemporaryFile("w+") as stderr:
         options = {"cwd": folder, "env": os.environ | environment, "start_new_session": True}

@@ -1,14 +1,11 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
-from conftest import THRESHOLDS, answer, page, page_of, save
+from conftest import answer, page, page_of
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from benchmarks.reading import paper
 from benchmarks.reading.writer import Writer
-from handwriting.page import recognise_page
 
 
 def test_enlarged_and_pasted_anywhere_mnist_is_read_as_it_is(mnist, read):
@@ -106,13 +103,6 @@ def test_small_digits_on_a_large_picture(clear, read):
     picture = np.pad(page(clear[[3, 6, 4]], scale=1), 1500, "edge")
     found = page_of(picture, read)
     assert found.text == "364" and max(found.picture.shape) > 1500
-
-
-def test_a_doubtful_digit_has_a_question_mark(clear, read, tmp_path):
-    path = save(tmp_path / "p.png", page(clear[[3, 8]]))
-    for doubtful_below, text in ((0, "38"), (1.01, "3?8?")):
-        thresholds = SimpleNamespace(**vars(THRESHOLDS) | {"doubtful_below": doubtful_below})
-        assert recognise_page(path, read, thresholds).text == text
 
 
 @pytest.mark.parametrize("pattern", ["dd/dd/dd", "d,ddd.dd", "(ddd)dddd", "+dd-dd", "-dd", "dd:dd"])

@@ -124,12 +124,6 @@ def test_a_thin_stroke_between_the_pixels_sampled_for_its_colour(clear, tmp_path
     assert np.ptp(grey) > 0.5
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
-def test_pages_turned_against_what_their_file_says(clear, read, tmp_path, turns):
-    picture = np.vstack([page(clear[[3, 7, 4, 5]]), page(clear[[2, 7, 5, 4]])])
-    assert answer(np.rot90(picture, turns), read) == "3745 2754"
-
-
 @pytest.mark.parametrize(("shape", "value"), [((8, 8), 0), ((1, 1), 1), ((300, 200), 0.3)])
 def test_a_blank_page(capsys, tmp_path, shape, value):
     path = save(tmp_path / "blank.png", np.full(shape, value))
