@@ -10,6 +10,7 @@ from files import UserError
 SOURCES = data_preprocessing.SOURCES
 KERAS, PACKAGE_INDEX = SOURCES
 TENSORFLOW, PIP = "tensorflow.py", "pip.py"
+PLACES = np.mgrid[:28, :28].reshape(2, -1)
 
 
 @pytest.fixture
@@ -93,9 +94,6 @@ def moments(images):
         sizes = np.sqrt([r_r, c_c - slant * r_c])
         results.append((np.average(PLACES, axis=1, weights=image), slant, sizes))
     return map(np.array, zip(*results))
-
-
-PLACES = np.mgrid[:28, :28].reshape(2, -1)
 
 
 def test_deskewing_normalises_slant_position_and_size(mnist):
