@@ -2,6 +2,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from scipy.ndimage import affine_transform
 
 import data_preprocessing
 from data_preprocessing import load_mnist, preprocess
@@ -10,7 +11,6 @@ from files import UserError
 SOURCES = data_preprocessing.SOURCES
 KERAS, PACKAGE_INDEX = SOURCES
 TENSORFLOW, PIP = "tensorflow.py", "pip.py"
-PLACES = np.mgrid[:28, :28].reshape(2, -1)
 
 
 @pytest.fixture
@@ -85,27 +85,19 @@ def test_sources_that_fail_are_named_with_the_reason(cache, monkeypatch, reason)
     assert not cache.exists()
 
 
-def moments(images):
-    """Centres of mass (n, 2), slants (n,), and heights and widths (n, 2) of the upright ink."""
-    results = []
-    for image in images.reshape(-1, 784):
-        (r_r, r_c), (_, c_c) = np.cov(PLACES, aweights=image, ddof=0)
-        slant = r_c / r_r
-        sizes = np.sqrt([r_r, c_c - slant * r_c])
-        results.append((np.average(PLACES, axis=1, weights=image), slant, sizes))
-    return map(np.array, zip(*results))
-
-
 def test_deskewing_normalises_slant_position_and_size(mnist):
-    images = mnist[0][:300]
-    _, _, sizes = moments(images)
-    centres, slants, new_sizes = moments(preprocess(images, deskew=True))
-    standard = data_preprocessing.INK_HEIGHT, data_preprocessing.INK_WIDTH
-    errors = new_sizes / np.sqrt(sizes * standard) - 1
-    # The tolerances are about 1.3 times the largest effects of interpolation.
-    np.testing.assert_allclose(centres, 13.5, atol=0.3)
-    np.testing.assert_allclose(slants, 0, atol=0.045)
-    assert np.quantile(np.abs(errors), 0.99) < 0.1  # a 1 as thin as a pixel is not narrowed
+    places = np.mgrid[:28, :28].reshape(2, -1)  # row and column of each pixel
+    for image in mnist[0][:300]:
+        centre = np.average(places, axis=1, weights=image.ravel())
+        (r_r, r_c), (_, c_c) = np.cov(places, aweights=image.ravel(), ddof=0)
+        slant = r_c / r_r
+        sizes = np.sqrt(np.maximum([r_r, c_c - slant * r_c], 1))  # a 1 is at least a pixel wide
+        height, width = np.sqrt(sizes / (6.6, 5.0))
+        matrix = np.array([[height, 0], [slant * height, width]])
+        offset = centre - matrix.sum(axis=1) * 13.5
+        expected = affine_transform(image / 255, matrix, offset, order=1, mode="grid-constant")
+        X = preprocess(image[None], deskew=True)
+        np.testing.assert_allclose(X.reshape(28, 28), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("deskew", [False, True])
