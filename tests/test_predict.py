@@ -18,6 +18,8 @@ from handwriting import predict as module
 from handwriting.page import Page, recognise_page
 from handwriting.picture import resize
 
+READ = module.read
+
 
 def test_the_line_of_a_picture_and_of_the_first_of_several_pages(clear, capsys, tmp_path):
     one = save(tmp_path / "scan.jpg", page(clear[[9, 0, 2, 1, 0]]))
@@ -110,9 +112,6 @@ def test_the_table_says_where_each_digit_is(clear, read, capsys, tmp_path, monke
         assert 0.7 < line[4] <= 1 and line[5] == ""
     boxes = [line[6:] for line in lines]
     np.testing.assert_allclose(boxes, factor * page_of(picture, read).boxes, atol=0.01 * side)
-
-
-READ = module.read
 
 
 def test_a_killed_process_costs_one_picture(clear, capsys, tmp_path, monkeypatch):

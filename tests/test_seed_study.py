@@ -15,6 +15,8 @@ from files import PROJECT, UserError
 from save_load import load_model
 from train import train, untrained
 
+TRAIN_WITH_SEED = study.train_with_seed
+
 
 def test_a_study_of_three_seeds_equals_three_trainings(few, capsys):
     """The seeds go on at 0 after the largest."""
@@ -29,9 +31,6 @@ def test_a_study_of_three_seeds_equals_three_trainings(few, capsys):
     mean, deviation = np.mean(accuracies), np.std(accuracies, ddof=1)
     assert deviation > 0
     assert lines[-1] == f"3 seeds: mean accuracy {mean:.3f}%, standard deviation {deviation:.3f}%"
-
-
-TRAIN_WITH_SEED = study.train_with_seed
 
 
 def diverge_or_die(*arguments):

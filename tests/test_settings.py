@@ -8,30 +8,9 @@ from files import UserError
 from settings import MOST_HIDDEN_LAYERS, RECOGNITION, TRAINING, check_settings, load_config
 
 CONFIG = inspect.getsource(config)
-
-
-def load_edited(folder, old, new):
-    """Load config.py with a text replaced, as a user may edit it."""
-    assert old in CONFIG
-    (folder / "config.py").write_text(CONFIG.replace(old, new), "utf-8")
-    return check_settings(load_config(folder / "config.py"), TRAINING, "config.py")
-
-
 NUMPY = "import numpy as np\nseed, decay, mine = np.uint8(0), np.True_, 3\nalpha: float = "
 HARMLESS_EDITS = [("(128,)", "[128]"), ("(128,)", "(128)"), ("alpha = ", NUMPY)]
 HARMLESS_EDITS += [("(128,)", "(__import__('numpy').int64(128),)")]
-
-
-@pytest.mark.parametrize(("old", "new"), HARMLESS_EDITS)
-def test_a_harmless_edit_of_config_changes_nothing(tmp_path, old, new):
-    assert load_edited(tmp_path, "alpha = 0.15", "alpha = 0.02").alpha == 0.02
-    training = vars(load_edited(tmp_path, old, new))  # anew, in the same session
-    assert training == DEFAULTS
-    # plain values, which a model file can hold
-    assert {type(value) for value in training.values()} == {bool, int, float, tuple}
-    assert {type(size) for size in training["hidden_layers"]} == {int}
-
-
 LAYERS = "it must be 1 to 16 whole numbers from 1 to 4096, such as 500,150"
 WRONG_EDITS = [
     (CONFIG, "", ": alpha is missing: it must be a number from 1e-08 to "),
@@ -44,6 +23,23 @@ WRONG_EDITS = [
     ("(128,)", "True", f": hidden_layers = True: {LAYERS}"),
     ("deskew = True", "deskew = 1", ": deskew = 1: it must be True or False"),
 ]
+
+
+def load_edited(folder, old, new):
+    """Load config.py with a text replaced, as a user may edit it."""
+    assert old in CONFIG
+    (folder / "config.py").write_text(CONFIG.replace(old, new), "utf-8")
+    return check_settings(load_config(folder / "config.py"), TRAINING, "config.py")
+
+
+@pytest.mark.parametrize(("old", "new"), HARMLESS_EDITS)
+def test_a_harmless_edit_of_config_changes_nothing(tmp_path, old, new):
+    assert load_edited(tmp_path, "alpha = 0.15", "alpha = 0.02").alpha == 0.02
+    training = vars(load_edited(tmp_path, old, new))  # anew, in the same session
+    assert training == DEFAULTS
+    # plain values, which a model file can hold
+    assert {type(value) for value in training.values()} == {bool, int, float, tuple}
+    assert {type(size) for size in training["hidden_layers"]} == {int}
 
 
 @pytest.mark.parametrize(("old", "new", "text"), WRONG_EDITS)

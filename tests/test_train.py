@@ -21,6 +21,13 @@ from save_load import load_model, save_model
 from settings import TRAINING
 from train import AUGMENTATION, SHUFFLING, random_generator, show_epoch, train, untrained
 
+SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.items()} | {
+    "alpha": st.floats(-8, 8).map(lambda exponent: 10.0**exponent),
+    "number_of_epochs": st.integers(1, 3),
+    "batch_size": st.integers(1, 60) | st.just(60_000),
+    "hidden_layers": st.lists(st.integers(1, 40), min_size=1, max_size=16).map(tuple),
+}
+
 
 def train_fully(settings, training, held_out):
     """Train a new network to the end: its Model."""
@@ -116,14 +123,6 @@ def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(monkeypatch, 
     monkeypatch.setattr(MultilayerPerceptron, "evaluate", lambda *arguments: (math.inf, 0.5))
     with pytest.raises(UserError, match=r"no longer finite in epoch 1, .* alpha = 0\.01:"):
         train_fully(plain(), few, few)
-
-
-SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.items()} | {
-    "alpha": st.floats(-8, 8).map(lambda exponent: 10.0**exponent),
-    "number_of_epochs": st.integers(1, 3),
-    "batch_size": st.integers(1, 60) | st.just(60_000),
-    "hidden_layers": st.lists(st.integers(1, 40), min_size=1, max_size=16).map(tuple),
-}
 
 
 @pytest.mark.filterwarnings("error")
