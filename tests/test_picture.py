@@ -8,8 +8,8 @@ from benchmarks.reading.paper import darkened, held, jpeg, shadow
 from handwriting.picture import load_picture
 
 
-def picture_files(picture):
-    """The picture in every mode and format: names, images and options for saving these."""
+def test_every_mode_and_format(clear, read, tmp_path):
+    picture = page(clear[[3, 1, 4]])
     grey = as_image(picture)
     deep = Image.fromarray(np.rint(65535 * picture).astype(np.uint16))
     rgb = Image.merge("RGB", (grey, grey.point(lambda v: v * 0.8), grey.point(lambda v: v * 0.6)))
@@ -20,7 +20,7 @@ def picture_files(picture):
     turned = rgb.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
-    return [
+    files = [
         ("grey.png", grey, {}),
         ("holed.png", holed, {}),
         ("black-on-nothing.png", Image.merge("LA", (black, opacity)).convert("RGBA"), {}),
@@ -37,10 +37,7 @@ def picture_files(picture):
         ("colour.gif", rgb, {}),
         *[(f"turned.{kind}", turned, {"exif": exif}) for kind in ("jpg", "png", "webp", "tiff")],
     ]
-
-
-def test_every_mode_and_format(clear, read, tmp_path):
-    for name, image, options in picture_files(page(clear[[3, 1, 4]])):
+    for name, image, options in files:
         image.save(tmp_path / name, **options)
         found = page_of(tmp_path / name, read)
         assert found.picture.shape == (172, 396) and found.picture.dtype == np.float32, name

@@ -29,11 +29,6 @@ SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.items()}
 }
 
 
-def train_fully(settings, training, held_out):
-    """Train a new network to the end: its Model."""
-    return list(train(untrained(settings), training, held_out))[-1]
-
-
 @pytest.mark.parametrize(("l2", "switch"), [(0.0, False), (0.01, True)])
 def test_training_follows_the_formulas(few, l2, switch):
     settings = plain(alpha=0.3, batch_size=9, number_of_epochs=3, l2=l2)
@@ -95,7 +90,7 @@ def test_a_training_resumed_ends_with_the_same_bits(tmp_path, monkeypatch, capsy
 def test_an_error_in_the_thread_of_the_distortions_ends_the_training(monkeypatch, few):
     monkeypatch.setattr("augmentation.warp", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        train_fully(plain(augment=True), few, few)
+        list(train(untrained(plain(augment=True)), few, few))
 
 
 def test_a_training_beyond_mnist_can_be_resumed(monkeypatch, tmp_path, few, few_of_each):
@@ -119,10 +114,10 @@ def test_a_training_beyond_mnist_can_be_resumed(monkeypatch, tmp_path, few, few_
 def test_a_diverging_run_ends_with_the_epoch_and_the_learning_rate(monkeypatch, few):
     reason = r"no longer finite in epoch 1, .* alpha = 1e\+08:"
     with np.errstate(all="raise", under="ignore"), pytest.raises(UserError, match=reason):
-        train_fully(plain(alpha=1e8), few, few)
+        list(train(untrained(plain(alpha=1e8)), few, few))
     monkeypatch.setattr(MultilayerPerceptron, "evaluate", lambda *arguments: (math.inf, 0.5))
     with pytest.raises(UserError, match=r"no longer finite in epoch 1, .* alpha = 0\.01:"):
-        train_fully(plain(), few, few)
+        list(train(untrained(plain()), few, few))
 
 
 @pytest.mark.filterwarnings("error")
