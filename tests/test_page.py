@@ -46,12 +46,16 @@ def test_rows_are_read_from_above_and_from_the_left(clear, read, rows):
     assert found.rows.tolist() == [row for row, (digits, _) in enumerate(rows) for _ in digits]
 
 
-def test_tight_and_falling_rows(clear, read):
+def test_tight_falling_and_tilted_rows(clear, read):
     tight = np.vstack([page(clear[[4, 7, 4]], margin=0)[8:-8]] * 3)  # a quarter of a digit apart
     assert answer(np.pad(tight, 40, constant_values=0.9), read) == "474 474 474"
     one = [page(clear[[digit]]) for digit in (7, 2, 3, 0)]
     falling = [np.pad(p, ((60 * n, 180 - 60 * n), (0, 0)), "edge") for n, p in enumerate(one)]
     assert answer(np.hstack(falling), read) == "7230"
+    rows = [page(clear[digits], margin=12) for digits in ([3, 4, 7, 5, 9, 2], [6, 0, 2, 8, 3, 0])]
+    for angle in (-14, 14):
+        tilted = ndimage.rotate(np.vstack(rows), angle, order=1, cval=0.9)
+        assert answer(tilted, read).replace("?", "") == "347592 602830"
 
 
 def on_a_desk(rows, desk, width):

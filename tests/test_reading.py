@@ -16,8 +16,7 @@ OTHERS = {"open 4s", "slashes as tall as the digits: 12/05/2026", "letters and s
 OTHERS |= {"forms with headings and rules", "solved sudokus in a newspaper", "times: 1:26:25"}
 OTHERS |= {"sheets on a dark, wooden or grey desk", "a full page of print"}  # slow
 PAGES = [(kind, 1) for kind in KINDS if kind not in OTHERS] + [("times: 1:26:25", 3)]
-PAGES += [("rows tilted by 5 to 15 degrees", seed) for seed in (10, 14)]  # to either side
-PAGES += [("ruled paper held at 8 to 12 degrees", seed) for seed in (0, 3)]
+PAGES += [("ruled paper held at 8 to 12 degrees", seed) for seed in (0, 3)]  # to either side
 PAGES += [("turned by one to three quarters", seed) for seed in (0, 5)]  # by three and two
 
 
