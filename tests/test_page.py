@@ -72,7 +72,9 @@ def test_a_sheet_on_a_desk(clear, read, desk):
     rows = [page(clear[digits], scale=2, margin=20) for digits in ([3, 6, 4], [8, 5, 0])]
     found = page_of(on_a_desk(rows, desk, 800), read)
     assert found.text == "364 850"
-    assert (found.boxes[:, 0] > 180).all() and (found.boxes[:, 2] > 210).all()
+    for top, bottom, left, right in found.boxes:
+        ink = found.picture[top + 2 : bottom - 2, left + 2 : right - 2] < 0.5
+        assert ink.any(axis=0).all() and ink.any(axis=1).all()
 
 
 def test_the_edge_of_a_shadow_is_no_edge_of_the_sheet(clear, read):
