@@ -45,8 +45,10 @@ TRANSFER = """([base64, kind]) => {
 def program(*arguments, **environment):
     """The program and the address that it prints; Ctrl-C ends it."""
     command = [sys.executable, PROJECT / "main.py", "--draw", *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=os.environ | environment, **pipes) as process:
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # tests in the background ignore Ctrl-C
+    options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, env=os.environ | environment, **options) as process:
         try:
             process.lines = [*iter(process.stdout.readline, "Ctrl-C ends the program.\n")]
             yield process, re.search(r"http://\S+/", process.lines[0])[0]
