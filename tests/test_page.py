@@ -8,11 +8,9 @@ from benchmarks.reading import paper
 from benchmarks.reading.writer import Writer
 
 ROWS = {  # digits and their scale
-    "alike": [("314", 4), ("159", 4), ("265", 4)],
     "of mixed widths": [("31", 4), ("4157", 4), ("2", 4), ("653", 4)],
     "of three sizes": [("364", 2), ("364", 9), ("364", 4)],
     "a large one below": [("364", 2), ("7", 16)],
-    "many": 12 * [("0123456789", 2)],  # no number of digits is refused
 }
 
 
