@@ -160,12 +160,14 @@ def leave_out_strokes(row, tallest):
     bows = [bow if abs(lean) < BRACKET_LEAN else 0 for lean, bow in strokes]
     has_brackets = min(bows, default=0) < -BOW and max(bows, default=0) > BOW
     signs = [piece for piece in row if not piece.is_digit]
-    is_formula = has_brackets or any(cross_of(sign) == "x" or is_dash(sign) for sign in signs)
+    is_formula = bool(others) and (
+        has_brackets or any(cross_of(sign) == "x" or is_dash(sign) for sign in signs)
+    )
     for piece, (lean, bow), bracket in zip(row, strokes, bows):
         if piece.is_digit and piece.digit == 1 and (lean, bow) != (0, 0):
             excess = lean - slant
             piece.is_digit = piece.height <= TALLEST_ONE * tallest
-            if is_formula and others:
+            if is_formula:
                 piece.is_digit &= abs(bracket) <= BOW and excess <= FORMULA_LEAN
             piece.may_be_mark = excess > LEAN or abs(bow) > BOW
 
@@ -174,6 +176,8 @@ def leave_out_words(row, doubtful_below):
     """Make letters in a row, a list of pieces, no digits."""
     for word in words_of(row):
         digits = [piece for piece in word if piece.is_digit]
+        if not digits:
+            continue  # to look for marks takes long on a page of print
         sure = [p for p in digits if p.probability >= doubtful_below and not p.may_be_mark]
         letters = sum(is_tall(p) and not is_mark(p) for p in word if not p.is_digit)
         doubtful = [p for p in digits if p.probability < doubtful_below]

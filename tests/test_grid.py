@@ -1,7 +1,7 @@
 """The cells of a grid are read row by row, without its lines and what is around it."""
 
 import numpy as np
-from pages import page, page_of
+from conftest import page, page_of
 from scipy import ndimage
 
 from handwriting.grid import find_grid
