@@ -14,8 +14,9 @@ WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes loo
 PLAIN, EVEN = 0.85, 2  # share of rows that a plain stroke crosses once; its widths, by the median
 BOW = 0.08  # of a bracket: how far its middle is off the line between its ends, by its height
 BRACKET_LEAN = 0.2  # of a bracket, at most, to either side: the tangent of an angle
-FORMULA_LEAN = 0.4  # of a slash beside brackets, x or -, more than the other digits of its row
-DASH = 2  # width by height of a minus, at least
+FORMULA_LEAN = 0.4  # of a slash beside brackets or x, more than the other digits of its row
+SLASH_LEAN = 0.6  # of a slash beside a minus, the same
+MINUS = 2  # width of a minus by its height, at least
 LEAN = 0.15  # of what may be a slash, the same
 CROSS = 20  # pixels of the image that crosses are compared in
 TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
@@ -24,7 +25,7 @@ ROUND = 0.25  # of a sure digit, what a 0 or 1 counts in a word, since o and l l
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
 LOWEST_DIGIT = 0.3
-SHORTEST_DASH = 0.3
+SHORTEST_MINUS = 0.3
 LOWEST_ONE = 0.55  # lower strokes are commas and dashes
 LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
 LOWEST_LOST = 0.7  # of what may be a digit that is left out
@@ -85,9 +86,9 @@ def is_mark(piece):
     return is_tall(piece) and bool(stroke_of(piece) or cross_of(piece))
 
 
-def is_dash(piece):
+def is_minus(piece):
     """Whether a piece is wide and low, as a minus is."""
-    return piece.width >= max(DASH * piece.height, SHORTEST_DASH * piece.digit_height)
+    return piece.width >= max(MINUS * piece.height, SHORTEST_MINUS * piece.digit_height)
 
 
 def stroke_of(piece):
@@ -159,16 +160,16 @@ def leave_out_strokes(row, tallest):
     strokes = [stroke_of(piece) or (0, 0) for piece in row]
     bows = [bow if abs(lean) < BRACKET_LEAN else 0 for lean, bow in strokes]
     has_brackets = min(bows, default=0) < -BOW and max(bows, default=0) > BOW
-    signs = [piece for piece in row if not piece.is_digit]
-    is_formula = bool(others) and (
-        has_brackets or any(cross_of(sign) == "x" or is_dash(sign) for sign in signs)
-    )
+    is_formula = has_brackets or any(cross_of(p) == "x" for p in row if not p.is_digit)
+    has_minus = any(is_minus(piece) for piece in row if not piece.is_digit)
     for piece, (lean, bow), bracket in zip(row, strokes, bows):
         if piece.is_digit and piece.digit == 1 and (lean, bow) != (0, 0):
             excess = lean - slant
             piece.is_digit = piece.height <= TALLEST_ONE * tallest
-            if is_formula:
+            if others and is_formula:
                 piece.is_digit &= abs(bracket) <= BOW and excess <= FORMULA_LEAN
+            elif others and has_minus:
+                piece.is_digit &= excess <= SLASH_LEAN
             piece.may_be_mark = excess > LEAN or abs(bow) > BOW
 
 
