@@ -95,7 +95,7 @@ def line_through(x, y, width):
     slope, start = stats.siegelslopes(y, x)
     errors = abs(start + slope * x - y)
     is_close = errors <= max(2, 2 * np.median(errors))
-    degree = 2 if is_close.sum() > FEW_POINTS else 1
+    degree = 2 if len(np.unique(x[is_close])) > FEW_POINTS else 1
     return np.polynomial.Polynomial.fit(x[is_close], y[is_close], degree)(np.arange(width))
 
 

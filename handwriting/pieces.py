@@ -1,6 +1,6 @@
 """From ink to what may be digits, or parts of them: connected pieces."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -121,7 +121,7 @@ def off_the_line(piece):
     sizes = piece.digit_height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
     length, reach, thickness = np.maximum(1, np.rint(sizes).astype(int))
     ink = without_lines(piece.ink, length, reach, thickness)
-    return cut_out(ink, ink > 0.5, piece.corner)
+    return [replace(part, row=piece.row) for part in cut_out(ink, ink > 0.5, piece.corner)]
 
 
 def cut_out(ink, is_stroke, corner):
