@@ -9,7 +9,7 @@ def report(labels, predictions):
     """The accuracy and, for each digit, precision, recall and their harmonic mean, as text.
 
     Precision: of the images read as this digit, the fraction that show it. Recall: of the images
-    that show it, the fraction read as it. Both are nan for a digit without images.
+    that show it, the fraction read as it. They are nan if there are no such images.
     labels, predictions: (n,) integers.
     """
     from sklearn.metrics import classification_report  # slow to import

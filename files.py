@@ -78,7 +78,9 @@ def signals_to(handler):
 def signals_deferred():
     """Let Ctrl-C, SIGTERM and SIGHUP wait until the block is done."""
     waiting = []
-    with signals_to(lambda number, frame: waiting.append(number)):
-        yield
-    for number in waiting:
-        signal.raise_signal(number)
+    try:
+        with signals_to(lambda number, frame: waiting.append(number)):
+            yield
+    finally:
+        for number in waiting:
+            signal.raise_signal(number)

@@ -123,7 +123,7 @@ def load_model(path):
             check_archive(file)
             return parse_model(file)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; train a network with --train-model") from None
+        raise UserError(f"{path}: no such file; --train-model trains a network") from None
     except Exception as error:  # damaged files make NumPy and zipfile fail in countless ways
         fault = printable(str(error)[:300])  # it may quote the file
         raise UserError(f"{path}: holds no model of this program: {fault}") from error

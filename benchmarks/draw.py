@@ -24,11 +24,17 @@ THREE = [(0.48 + 1.1 * r * np.cos(a), y + r * np.sin(a)) for y, r, angles in ARC
 
 def main():
     command = [sys.executable, PROJECT / "main.py", "--draw"]
-    with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program,
-        sync_playwright() as playwright,
-    ):
-        address = re.search(r"http://\S+/", program.stdout.readline())[0]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        times = draw_threes(re.search(r"http://\S+/", program.stdout.readline())[0])
+    finally:
+        program.terminate()
+    print(f"From the end of a stroke to the answer: {np.median(times):.0f} ms (median of 20)")
+
+
+def draw_threes(address):
+    """Draw a 3 on the page at an address, 20 times; save a picture; return the milliseconds."""
+    with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
         page = browser.new_page(viewport={"width": 1100, "height": 620})
@@ -45,9 +51,7 @@ def main():
             page.mouse.up()
             page.wait_for_function("answer.ariaBusy === 'false' && !isBusy")
         page.screenshot(path=PROJECT / "docs" / "draw.png")
-        times = page.evaluate("times")
-        program.terminate()
-    print(f"From the end of a stroke to the answer: {np.median(times):.0f} ms (median of 20)")
+        return page.evaluate("times")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ VARIANTS = {
     "without distortions": "--no-augment",
     "without L2 penalty": "--l2 0",
 }
-EIGHT_SEEDS = {DEFAULT, *LADDER, *ALPHAS}  # networks whose differences are small; others: four
+EIGHT_SEEDS = {DEFAULT, *LADDER, *ALPHAS}  # others: four
 
 
 def main():

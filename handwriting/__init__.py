@@ -14,8 +14,8 @@ on black. Other digits are misread unless they are made like them. So a picture 
     page.py           digits   ->  the answer, of the best sheet
 
 Sizes follow from recognition: the height of confidently recognised digits nearby decides what is a
-speck, a mark or too tall. Of several sheets, the one with the most such digits is read, less those
-in doubt.
+speck, a mark or too tall. Of several sheets, the one with the most such digits is read, 1s not
+counted, less half of those in doubt.
 
 `recognise_page` in page.py goes this way, for each file of --predict in predict.py, and for
 the drawings and photographs that draw.html, the page of --draw, sends to its server, draw.py.

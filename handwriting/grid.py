@@ -7,22 +7,23 @@ from handwriting.pieces import NEIGHBOURS, boxes_of
 from handwriting.rows import rows_of
 from handwriting.sheet import FAINTEST_INK
 
-FEWEST_CELLS = 9
+FEWEST_CELLS, MOST_CELLS = 9, 1000  # squared paper has more; time grows with their square
 SMALLEST_CELL = 16  # pixels of the shorter side
 LONGEST_CELL = 4  # longer by shorter side of a cell, at most
 EMPTY = 1 / 3  # of a cell, the share that no stroke covers, at least
 ALIKE = 1.7  # area of one cell of a grid by that of another, at most
 DIVIDER = 0.25  # thickness of what divides cells, at most, by the side of a square cell
 RIM = 0.03  # of a cell, where rests of lines may be, by the same
-WHOLE = 1.2  # area of a cell by that of its hole, or the other way round, if it is all of it
+WHOLE = 1.2  # area of a cell by that of a hole that shows all of it, or the other way round
+SEEN = 0.75  # of a cell, the share of such holes
 FEW_POINTS = 6  # of a line that isn't taken for bent
 
 
 def find_grid(ink):
     """The largest grid in ink (height, width): two arrays of its shape, or None.
 
-    The first holds the number of its row for each pixel in a cell, counted from 1, and 0 elsewhere
-    and for lines and their rests. The second is a mask of all within the grid.
+    The first, integers, holds the number of its row for each pixel in a cell, counted from 1, and 0
+    on lines and elsewhere. The second is a mask of all within the grid.
     """
     # cells are holes between lines, but for what strokes cover
     is_line = ndimage.binary_closing(np.pad(ink > FAINTEST_INK, 2), NEIGHBOURS)[2:-2, 2:-2]
@@ -31,6 +32,8 @@ def find_grid(ink):
     sides = np.sort(boxes[:, 1::2] - boxes[:, ::2], axis=1)
     is_cell = (sides[:, 0] >= SMALLEST_CELL) & (sides[:, 1] <= LONGEST_CELL * sides[:, 0])
     numbers = np.flatnonzero(is_cell & (areas > EMPTY * sides.prod(axis=1)))
+    if len(numbers) > MOST_CELLS:
+        return None
     # those alike that are most of the page, and next to each other
     areas = areas[numbers]
     is_alike = np.maximum(areas, areas[:, None]) <= ALIKE * np.minimum(areas, areas[:, None])
@@ -53,13 +56,13 @@ def find_grid(ink):
     rows = bands(boxes, masks, ink.shape)
     columns = bands(boxes[:, [2, 3, 0, 1]], [mask.T for mask in masks], ink.shape[::-1]).T
     cells = np.where((rows > 0) & (columns > 0), rows * (columns.max() + 1) + columns, 0)
-    is_inside = insides(cells, places, masks, max(2, round(RIM * side)), ink)
+    is_inside = insides(cells, places, masks, max(2, round(RIM * side)))
     return np.where(is_inside, rows, 0), ndimage.maximum_filter(cells, 2 * reach + 1) > 0
 
 
 def filled(mask):
     """The mask (height, width) with all between two of its pixels in a row or in a column."""
-    for axis in (0, 1, 0, 1):
+    for axis in (0, 1, 0, 1):  # twice, since what is filled in columns makes rows longer
         before = np.maximum.accumulate(mask, axis)
         after = np.flip(np.maximum.accumulate(np.flip(mask, axis), axis), axis)
         mask = before & after
@@ -99,11 +102,13 @@ def line_through(x, y, width):
     return np.polynomial.Polynomial.fit(x[is_close], y[is_close], degree)(np.arange(width))
 
 
-def insides(cells, places, masks, rim, ink):
-    """Where cells are, a mask, without rests of the lines around them.
+def insides(cells, places, masks, rim):
+    """The pixels in cells that are on no line: a mask.
 
-    cells: (height, width), the number of each pixel's cell or 0. places, masks: of holes. rim: in
-    pixels.
+    A hole shows exactly where the lines of its cell are. The ends of rows and columns may be some
+    pixels off, so a rim is left out of cells without a hole of about their size.
+    cells: (height, width), the number of each pixel's cell or 0. places, masks: of the holes, lists
+    of slices and masks in these. rim: in pixels.
     """
     sizes = np.bincount(cells.flat)
     is_whole = np.zeros(cells.shape, bool)
@@ -114,8 +119,4 @@ def insides(cells, places, masks, rim, ink):
     shares = np.bincount(cells.flat, is_whole.flat) / np.maximum(1, sizes)
     window = 2 * rim + 1
     is_inner = ndimage.minimum_filter(cells, window) == ndimage.maximum_filter(cells, window)
-    is_inside = (cells > 0) & np.where(shares[cells] * WHOLE > 0.9, is_whole, is_inner)
-    strokes, _ = ndimage.label(is_inside & (ink > FAINTEST_INK), NEIGHBOURS)
-    is_rest = np.bincount(strokes.flat, ~is_inner.ravel()) > np.bincount(strokes.flat) / 2
-    is_rest[0] = False
-    return is_inside & ~is_rest[strokes]
+    return (cells > 0) & np.where(shares[cells] > SEEN, is_whole, is_inner)

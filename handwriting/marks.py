@@ -15,17 +15,14 @@ PLAIN, EVEN = 0.85, 2  # share of rows that a plain stroke crosses once; its wid
 BOW = 0.08  # of a bracket: how far its middle is off the line between its ends, by its height
 BRACKET_LEAN = 0.2  # of a bracket, at most, to either side: the tangent of an angle
 FORMULA_LEAN = 0.4  # of a slash beside brackets or x, more than the other digits of its row
-SLASH_LEAN = 0.6  # of a slash beside a minus, the same
-MINUS = 2  # width of a minus by its height, at least
-LEAN = 0.15  # of what may be a slash, the same
+LEAN = 0.15  # of what may be a slash, more than the other digits of its row
 CROSS = 20  # pixels of the image that crosses are compared in
 TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
 PRINT = 150  # letters of a printed page, at least: more pieces in doubt would take long
-ROUND = 0.25  # of a sure digit, what a 0 or 1 counts in a word, since o and l look like them
+ALIKE = 0.25  # of a sure digit, what a 0 or 1 counts against print, since o and l look like them
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
 LOWEST_DIGIT = 0.3
-SHORTEST_MINUS = 0.3
 LOWEST_ONE = 0.55  # lower strokes are commas and dashes
 LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
 LOWEST_LOST = 0.7  # of what may be a digit that is left out
@@ -86,11 +83,6 @@ def is_mark(piece):
     return is_tall(piece) and bool(stroke_of(piece) or cross_of(piece))
 
 
-def is_minus(piece):
-    """Whether a piece is wide and low, as a minus is."""
-    return piece.width >= max(MINUS * piece.height, SHORTEST_MINUS * piece.digit_height)
-
-
 def stroke_of(piece):
     """How a piece leans and bends, if it is one plain stroke from top to bottom: two numbers.
 
@@ -118,7 +110,7 @@ def slant_of(ink):
 
 
 def cross_of(piece):
-    """Whether a piece is two strokes that cross about halfway: + or x, or an empty text."""
+    """The mark, + or x, if a piece is two strokes that cross about halfway; else an empty text."""
     for mark, turn in (("+", 0), ("x", 45)):
         ink = ndimage.rotate(piece.image.astype(np.float32), turn, order=1)
         top, bottom, left, right = box_of(ink / ink.max())
@@ -147,7 +139,7 @@ def is_print(pieces, doubtful_below):
 
 def weight_of(sure):
     """How much sure digits, a list of pieces, speak against print: a number."""
-    return sum(ROUND if piece.digit in (0, 1) else 1 for piece in sure)
+    return sum(ALIKE if piece.digit in (0, 1) else 1 for piece in sure)
 
 
 def leave_out_strokes(row, tallest):
@@ -161,15 +153,12 @@ def leave_out_strokes(row, tallest):
     bows = [bow if abs(lean) < BRACKET_LEAN else 0 for lean, bow in strokes]
     has_brackets = min(bows, default=0) < -BOW and max(bows, default=0) > BOW
     is_formula = has_brackets or any(cross_of(p) == "x" for p in row if not p.is_digit)
-    has_minus = any(is_minus(piece) for piece in row if not piece.is_digit)
     for piece, (lean, bow), bracket in zip(row, strokes, bows):
         if piece.is_digit and piece.digit == 1 and (lean, bow) != (0, 0):
             excess = lean - slant
             piece.is_digit = piece.height <= TALLEST_ONE * tallest
             if others and is_formula:
                 piece.is_digit &= abs(bracket) <= BOW and excess <= FORMULA_LEAN
-            elif others and has_minus:
-                piece.is_digit &= excess <= SLASH_LEAN
             piece.may_be_mark = excess > LEAN or abs(bow) > BOW
 
 

@@ -45,7 +45,7 @@ class Page:
     right in the picture. images: (n, 28, 28) uint8, as MNIST's. probabilities: (n, 10). texts: each
     digit, with a ? if in doubt. text: the answer, with spaces between rows and for marks, and _ for
     what is lost. left_out: the boxes (m, 4) of what is no digit. rows: (n,) integers, the row of
-    each digit, counted from above. pages: of the file, a number.
+    each digit, counted from 0 above; rows without digits count, too. pages: of the file, a number.
     """
 
     picture: np.ndarray

@@ -32,11 +32,11 @@ class Piece:
     """A connected piece of ink, several of them or a part of one; what the network makes of it.
 
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
-    paper and 1 within strokes, from corner (2,) on. level: how dark its strokes are on the page.
-    image: (28, 28) uint8. probabilities: (10,), less than 1 in sum if the piece was cut off another
-    one. digit_height: of the digits around it, in pixels. is_digit: whether it is read as one.
-    may_be_mark: whether this digit, a 1, may as well be a slash or bracket. row: of the grid that
-    it is in, counted from 1, if it is in one.
+    paper and 1 within strokes, from corner (2,) on, None for a piece turned or cut off. level: how
+    dark its strokes are on the page. image: (28, 28) uint8. probabilities: (10,), less than 1 in
+    sum if the piece was cut off another one. digit_height: of the digits around it, in pixels.
+    is_digit: whether it is read as one. may_be_mark: whether this digit, a 1, may as well be a
+    slash or bracket. row: of the grid that it is in, counted from 1, or 0.
     """
 
     box: np.ndarray
@@ -222,7 +222,8 @@ def sides_of_box(piece):
 def without_lines(ink, length, reach, thickness, least=0):
     """The ink (height, width) without the level lines that are so long and thin, in pixels.
 
-    least: of that many lines; fewer may be strokes. reach: see `straight_lines`.
+    least: their number, at least, if they were as wide as the ink; fewer may be strokes. reach: see
+    `straight_lines`.
     """
     lines = straight_lines(ink, length, reach)
     thick = opened(lines, 0, thickness + 2 * reach)

@@ -22,7 +22,7 @@ def find_rows(pieces):
     ]
     if not kept:
         return []
-    if kept[0].row:
+    if any(piece.row for piece in kept):  # in a grid
         kept.sort(key=lambda piece: piece.box[2])
         numbers = sorted({piece.row for piece in kept})
         return [[piece for piece in kept if piece.row == number] for number in numbers]

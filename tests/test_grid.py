@@ -1,6 +1,7 @@
 """The cells of a grid are read row by row, without its lines and what is around it."""
 
 import numpy as np
+import pytest
 from conftest import page, page_of
 from scipy import ndimage
 
@@ -55,6 +56,18 @@ def test_an_empty_table_beside_digits(clear, read):
     assert page_of(np.pad(picture, 40, constant_values=0.9), read).text == "475"
 
 
-def test_eight_cells_are_no_grid(clear):
-    picture = with_lines(np.full((3 * SIDE, 5 * SIDE), 0.9), 2, 4)
-    assert find_grid(0.9 - np.pad(picture, 40, constant_values=0.9)) is None
+def test_a_row_of_cells_is_one_whatever_the_height_of_its_digits(clear, read):
+    picture = np.full((3 * SIDE + 4, 4 * SIDE + 4), 0.9)
+    for row, column in np.ndindex(3, 4):  # small, at the top or the bottom of a cell
+        top = SIDE * row + (8 if (row + column) % 2 else 50)
+        digit = page(clear[[ROWS[row][column]]], 2, margin=0)
+        picture[top : top + 56, SIDE * column + 30 : SIDE * column + 86] = digit
+    picture = np.pad(with_lines(picture, 3, 4), 40, constant_values=0.9)
+    assert page_of(picture, read).text == "3702 5469 2285"
+
+
+@pytest.mark.parametrize("rows, columns, is_grid", [(2, 4, False), (3, 3, True)])
+def test_nine_cells_are_a_grid(rows, columns, is_grid):
+    picture = with_lines(np.full((4 * SIDE, 5 * SIDE), 0.9), rows, columns)
+    found = find_grid(0.9 - np.pad(picture, 40, constant_values=0.9))
+    assert (found is not None) == is_grid

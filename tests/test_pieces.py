@@ -4,6 +4,7 @@ from conftest import answer, page, page_of
 from PIL import Image, ImageDraw
 
 from files import PROJECT
+from handwriting.pieces import strokes_in, without_lines
 
 
 def test_large_thin_digits_are_no_ruling_and_no_boxes(read):
@@ -38,3 +39,21 @@ def test_ruling_in_a_picture_that_was_compressed(read, tmp_path, quality):
     image = Image.open(PROJECT / "docs" / "handwriting.jpg")
     image.save(tmp_path / "p.jpg", quality=quality)
     assert answer(tmp_path / "p.jpg", read) == "90210"
+
+
+def test_a_thin_stroke_beside_a_thick_one_keeps_its_faint_edges():
+    ink = np.zeros((60, 60))
+    ink[10:30, 10:30], ink[10:30, 30] = 0.9, 0.2  # a soft edge of the thick one
+    ink[10:50, 40], ink[10:50, 41] = 0.4, 0.2
+    ink[10:50, 50] = 0.25  # noise
+    expected = np.zeros((60, 60), bool)
+    expected[10:30, 10:30] = expected[10:50, 40:42] = True
+    assert (strokes_in(ink) == expected).all()
+
+
+def test_a_stroke_that_stands_on_a_line_stays():
+    ink = np.zeros((60, 600), np.float32)
+    ink[30:32] = 0.4
+    ink[20:30, 100:140] = 0.6  # less than half as dark again as the line
+    rest = without_lines(ink, length=200, reach=5, thickness=4)
+    assert np.array_equal(rest[:29], ink[:29]) and (rest[30:, 200:] < 0.1).all()

@@ -23,7 +23,7 @@ from benchmarks.reading.paper import stacked
 from benchmarks.reading.reading import PROJECT, picture_file
 from benchmarks.speed.measure import print_table
 
-UNITS = 1e3 if sys.platform == "linux" else 1e6  # of the peak memory, for one megabyte
+UNIT = 1024 if sys.platform == "linux" else 1  # bytes, of the peak memory
 
 
 def newspaper(random):
@@ -56,8 +56,10 @@ def table_row(pool, name, path):
     pool.apply(save_picture, (name, path))
     command = [sys.executable, "main.py", "--predict", path, "--plots-dir", path.parent]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
-    _, _, usage = os.wait4(process.pid, 0)
-    seconds, megabytes = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / UNITS
+    _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status) not in (0, 1):  # 1: no digit found
+        sys.exit(f"error: {' '.join(map(str, command))} failed")
+    seconds, megabytes = usage.ru_utime + usage.ru_stime, UNIT * usage.ru_maxrss / 1e6
     return *name, f"{seconds:.1f}", f"{megabytes:,.0f}"
 
 

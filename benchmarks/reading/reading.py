@@ -125,7 +125,7 @@ def main():
     header = f"{arguments.number} pages of", "read exactly", "digit error rate", "silent errors"
     with multiprocessing.Pool() as pool:
         print_table(header, (table_row(pool, kind, arguments) for kind in kinds))
-    if not arguments.choosing:
+    if len(kinds) == len(KINDS) and not arguments.choosing:
         draw_pages(PROJECT / "docs" / "pages.png")
 
 
