@@ -50,7 +50,7 @@ def gradient_descent(network, X_epochs, labels, settings, epochs):
 
 
 def learning_rate(progress, settings):
-    """The learning rate: constant, or with `decay` a linear warm-up and then half a cosine.
+    """The learning rate: constant, or with `decay` half a cosine, times a linear warm-up.
 
     The warm-up avoids large steps from random weights (Goyal et al.: Accurate, Large Minibatch SGD,
     2017). The cosine is that of Loshchilov and Hutter (SGDR: Stochastic Gradient Descent with Warm

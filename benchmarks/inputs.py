@@ -1,6 +1,6 @@
 """Draw docs/inputs.png: ten training digits on their way into the network.
 
-Run it in the project's folder: python benchmarks/inputs.py
+    python benchmarks/inputs.py
 """
 
 import sys
