@@ -1,7 +1,4 @@
-"""Draw docs/inputs.png: ten training digits on their way into the network.
-
-    python benchmarks/inputs.py
-"""
+"""Draw docs/inputs.png, ten training digits on their way into the network, when it is run."""
 
 import sys
 from pathlib import Path

@@ -147,18 +147,23 @@ def leave_out_strokes(row, tallest):
 
     tallest: the height of the tallest digit of the page that is no 1.
     """
-    others = [piece for piece in row if piece.is_digit and piece.digit != 1]
+    digits = [piece for piece in row if piece.is_digit]
+    others = [piece for piece in digits if piece.digit != 1]
+    if len(others) == len(digits):
+        return  # before the marks of a page of print are looked for, which takes long
     slant = np.median([slant_of(piece.ink) for piece in others]) if others else 0
-    strokes = [stroke_of(piece) or (0, 0) for piece in row]
-    bows = [bow if abs(lean) < BRACKET_LEAN else 0 for lean, bow in strokes]
+    strokes = [stroke_of(piece) for piece in row]
+    bows = [bow for lean, bow in filter(None, strokes) if abs(lean) < BRACKET_LEAN]
     has_brackets = min(bows, default=0) < -BOW and max(bows, default=0) > BOW
     is_formula = has_brackets or any(cross_of(p) == "x" for p in row if not p.is_digit)
-    for piece, (lean, bow), bracket in zip(row, strokes, bows):
-        if piece.is_digit and piece.digit == 1 and (lean, bow) != (0, 0):
+    for piece, stroke in zip(row, strokes):
+        if stroke and piece.is_digit and piece.digit == 1:
+            lean, bow = stroke
             excess = lean - slant
             piece.is_digit = piece.height <= TALLEST_ONE * tallest
             if others and is_formula:
-                piece.is_digit &= abs(bracket) <= BOW and excess <= FORMULA_LEAN
+                is_bracket = abs(lean) < BRACKET_LEAN and abs(bow) > BOW
+                piece.is_digit &= not is_bracket and excess <= FORMULA_LEAN
             piece.may_be_mark = excess > LEAN or abs(bow) > BOW
 
 

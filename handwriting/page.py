@@ -206,7 +206,7 @@ def answer(rows, texts):
     lines = []
     for row in rows:
         line, end = "", np.inf
-        digits = np.array([piece.box for piece in row if piece.is_digit])
+        digits = [piece.box for piece in row if piece.is_digit]
         marks = [not piece.is_digit and is_mark(piece) for piece in row]
         dots = len(row) - len(digits) - sum(marks)
         for piece, is_sign in zip(row, marks):
@@ -215,12 +215,12 @@ def answer(rows, texts):
                 line, end = line + next(texts), piece.box[3]
                 continue
             end, middle = np.inf, piece.box[2:].mean()
-            is_over = (digits[:, 2] < middle) & (middle < digits[:, 3]) if len(digits) else True
+            is_over = any(left < middle < right for *_, left, right in digits)
             if is_sign:
                 line += " "
             elif piece.height >= LOWEST_LOST * piece.digit_height:
                 line += "_"
-            elif dots <= len(digits) and not is_over.any():
+            elif dots <= len(digits) and not is_over:  # more are a dotted line
                 line += " "
         lines.append(line)
     return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())
