@@ -77,10 +77,8 @@ def signals_to(handler):
 @contextlib.contextmanager
 def signals_deferred():
     """Let Ctrl-C, SIGTERM and SIGHUP wait until the block is done."""
-    waiting = []
-    try:
-        with signals_to(lambda number, frame: waiting.append(number)):
-            yield
-    finally:
-        for number in waiting:
-            signal.raise_signal(number)
+    with (
+        contextlib.ExitStack() as later,  # and if the block fails, too
+        signals_to(lambda number, frame: later.callback(signal.raise_signal, number)),
+    ):
+        yield

@@ -67,8 +67,7 @@ def serve(model, settings, address):
         os.environ["TERM"] = ""  # so that no text browser opens in the terminal
         webbrowser.open(url)
         try:
-            while True:
-                time.sleep(1e6)  # on Windows, Ctrl-C ends this as well
+            time.sleep(1e6)  # eleven days; on Windows, Ctrl-C ends this as well
         finally:
             loop.call_soon_threadsafe(loop.stop)  # nothing that waits is begun
     return 0

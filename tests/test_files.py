@@ -1,9 +1,17 @@
+import contextlib
 import os
 import signal
 
 import pytest
 
-from files import UserError, atomic_write, check_writable, printable, signals_to
+from files import (
+    UserError,
+    atomic_write,
+    check_writable,
+    printable,
+    signals_deferred,
+    signals_to,
+)
 
 FULL = OSError(28, "No space left on device")
 
@@ -85,3 +93,14 @@ def test_a_signal_that_is_ignored_stays_ignored(ctrl_c):
     assert received == [signal.SIGINT]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize("error", [None, UserError("the disk is full")])
+def test_a_signal_that_waited_is_delivered_even_if_the_block_fails(ctrl_c, error):
+    done = []
+    with pytest.raises(KeyboardInterrupt), contextlib.suppress(UserError), signals_deferred():
+        signal.raise_signal(signal.SIGINT)
+        done.append("saved")
+        if error:
+            raise error
+    assert done == ["saved"]
