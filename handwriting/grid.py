@@ -25,31 +25,12 @@ def find_grid(ink):
     The first, integers, holds the number of its row for each pixel in a cell, counted from 1, and 0
     on lines and elsewhere. The second is a mask of all within the grid.
     """
-    # cells are holes between lines, but for what strokes cover
     is_line = ndimage.binary_closing(np.pad(ink > FAINTEST_INK, 2), NEIGHBOURS)[2:-2, 2:-2]
     holes, _ = ndimage.label(~is_line)
-    boxes, areas = boxes_of(holes), np.bincount(holes.flat)[1:]
-    sides = np.sort(boxes[:, 1::2] - boxes[:, ::2], axis=1)
-    is_cell = (sides[:, 0] >= SMALLEST_CELL) & (sides[:, 1] <= LONGEST_CELL * sides[:, 0])
-    numbers = np.flatnonzero(is_cell & (areas > EMPTY * sides.prod(axis=1)))
-    if len(numbers) > MOST_CELLS:
-        return None
-    # those alike that are most of the page, and next to each other
-    areas = areas[numbers]
-    is_alike = np.maximum(areas, areas[:, None]) <= ALIKE * np.minimum(areas, areas[:, None])
-    scores = np.where(is_alike.sum(axis=1) >= FEWEST_CELLS, is_alike @ areas, 0)
-    if not scores.any():
-        return None
-    side = areas[scores.argmax()] ** 0.5
-    numbers = 1 + numbers[is_alike[scores.argmax()]]
-    reach = max(1, round(DIVIDER * side / 2))
-    grids, _ = ndimage.label(ndimage.binary_dilation(np.isin(holes, numbers), NEIGHBOURS, reach))
-    grid_of_hole = ndimage.maximum(grids, holes, numbers).astype(int)
-    largest = np.bincount(grid_of_hole).argmax()
-    numbers = numbers[grid_of_hole == largest]
+    numbers, side = find_cells(holes)
     if len(numbers) < FEWEST_CELLS:
         return None
-    boxes = boxes[numbers - 1]
+    boxes = boxes_of(holes)[numbers - 1]
     places = [(slice(*box[:2]), slice(*box[2:])) for box in boxes]
     masks = [filled(holes[place] == number) for place, number in zip(places, numbers)]
     # where holes are missing or divided by strokes, the lines of their row and column go on
@@ -57,7 +38,35 @@ def find_grid(ink):
     columns = bands(boxes[:, [2, 3, 0, 1]], [mask.T for mask in masks], ink.shape[::-1]).T
     cells = np.where((rows > 0) & (columns > 0), rows * (columns.max() + 1) + columns, 0)
     is_inside = insides(cells, places, masks, max(2, round(RIM * side)))
-    return np.where(is_inside, rows, 0), ndimage.maximum_filter(cells, 2 * reach + 1) > 0
+    outline = ndimage.maximum_filter(cells, 2 * reach_of(side) + 1) > 0
+    return np.where(is_inside, rows, 0), outline
+
+
+def find_cells(holes):
+    """The numbers of the holes between lines, labels (height, width), that are cells of one grid.
+
+    These are alike and next to each other. Returns an array, empty if there are few, and the side
+    of a square cell of their size.
+    """
+    boxes, areas = boxes_of(holes), np.bincount(holes.flat)[1:]
+    sides = np.sort(boxes[:, 1::2] - boxes[:, ::2], axis=1)
+    is_cell = (sides[:, 0] >= SMALLEST_CELL) & (sides[:, 1] <= LONGEST_CELL * sides[:, 0])
+    is_cell &= areas > EMPTY * sides.prod(axis=1)
+    areas = areas[is_cell]
+    if not FEWEST_CELLS <= len(areas) <= MOST_CELLS:
+        return np.empty(0, int), 0
+    is_alike = np.maximum(areas, areas[:, None]) <= ALIKE * np.minimum(areas, areas[:, None])
+    is_many = is_alike.sum(axis=1) >= FEWEST_CELLS
+    best = np.argmax(is_many * (is_alike @ areas))  # they are most of the page
+    numbers, side = 1 + np.flatnonzero(is_cell)[is_alike[best]], areas[best] ** 0.5
+    is_near = ndimage.binary_dilation(np.isin(holes, numbers), NEIGHBOURS, reach_of(side))
+    grids = ndimage.maximum(ndimage.label(is_near)[0], holes, numbers).astype(int)
+    return numbers[grids == np.bincount(grids).argmax()], side
+
+
+def reach_of(side):
+    """How far the next cell is, at most, by half, in pixels, if cells have this side."""
+    return max(1, round(DIVIDER * side / 2))
 
 
 def filled(mask):

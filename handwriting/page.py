@@ -132,11 +132,14 @@ def pieces_of(ink, corner, recognise, thresholds):
     content = np.where(rows > 0, ink, 0)
     in_cells = cut_out(content, strokes_in(content), corner)
     for piece in in_cells:
-        piece.row = rows[tuple(piece.corner - corner + np.argwhere(piece.ink > 0.5)[0])]
+        y, x = piece.corner - corner + np.argwhere(piece.ink > 0.5)[0]  # any pixel of a stroke
+        piece.row = rows[y, x]
     in_cells = recognised(in_cells, recognise, thresholds)
-    middles = [(piece.box[::2] + piece.box[1::2]) // 2 - corner for piece in pieces]
-    parts = [[p for p, m in zip(pieces, middles) if outline[tuple(m)] == side] for side in (0, 1)]
-    scores = [sureness(part, thresholds.doubtful_below) for part in (in_cells, *parts)]
+    inside, outside = [], []
+    for piece in pieces:
+        y, x = (piece.box[::2] + piece.box[1::2]) // 2 - corner
+        (inside if outline[y, x] else outside).append(piece)
+    scores = [sureness(part, thresholds.doubtful_below) for part in (in_cells, inside, outside)]
     return in_cells if scores[0] == max(scores) else pieces
 
 
