@@ -140,7 +140,8 @@ def pieces_of(ink, corner, recognise, thresholds):
         y, x = (piece.box[::2] + piece.box[1::2]) // 2 - corner
         (inside if outline[y, x] else outside).append(piece)
     scores = [sureness(part, thresholds.doubtful_below) for part in (in_cells, inside, outside)]
-    return in_cells if scores[0] == max(scores) else pieces
+    is_surest = scores[0] == max(scores) and scores[0] > 0  # 1s alone may be rests of lines
+    return in_cells if is_surest else pieces
 
 
 def recognised(pieces, recognise, thresholds):

@@ -255,7 +255,7 @@ def cores_of(bands, ink, length):
         y = np.arange(len(own))
         middle = np.interp(np.arange(own.shape[1]), seen, y @ own[:, seen] / total[seen])
         middle = ndimage.median_filter(middle, length, mode="nearest")
-        half = np.median((own > FAINTEST_INK).sum(axis=0)[seen]) / 2 + 0.5
+        half = np.median((own > FAINTEST_INK).sum(axis=0)[seen]) / 2 + 0.75
         cores[place] |= (labels[place] == number) & (abs(y[:, None] - middle) <= half)
     return cores
 
