@@ -51,10 +51,7 @@ def predict(paths, recognise, thresholds, folder):
                     bar.update()
     finally:  # also when it is interrupted
         record.save()
-        if not record.pictures:
-            with contextlib.suppress(OSError):
-                record.path.unlink()  # an earlier run's
-        else:
+        if record.pictures:
             which = " to ".join(record.pictures[:1] + record.pictures[1:][-1:])
             print(f"Saved {which} and recognised.csv in {printable(folder)}.")
     return 1 if record.number < len(paths) else 0
@@ -116,6 +113,9 @@ class Record:
         if page.texts:
             self.number += 1
             self.answers.append((name, page))
+        elif self.number == 0:
+            with contextlib.suppress(OSError):
+                self.path.unlink()  # an earlier run's, not if pictures can't be loaded
         digits = sum(len(page.texts) for _, page in self.answers)
         if len(self.answers) == AT_ONCE or digits >= MOST_DIGITS:
             self.save()

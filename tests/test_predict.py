@@ -204,3 +204,14 @@ def test_no_training_data_is_loaded(clear, tmp_path):
     assert process.stdout.startswith("p.png: 5  (")
     assert "matplotlib" in process.stderr
     assert "sklearn" not in process.stderr and "tensorflow" not in process.stderr
+
+
+@pytest.mark.parametrize("name, stays", [("missing.png", True), ("blank.png", False)])
+def test_an_earlier_table_stays_unless_a_picture_without_digits_was_read(
+    name, stays, tmp_path, capsys
+):
+    save(tmp_path / "blank.png", np.full((60, 60), 0.9))
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "recognised.csv").touch()
+    assert predict(capsys, tmp_path, tmp_path / name)[0] == 1
+    assert (tmp_path / "plots" / "recognised.csv").exists() == stays
