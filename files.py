@@ -78,7 +78,7 @@ def signals_to(handler):
 def signals_deferred():
     """Let Ctrl-C, SIGTERM and SIGHUP wait until the block is done."""
     with (
-        contextlib.ExitStack() as later,  # and if the block fails, too
+        contextlib.ExitStack() as later,  # delivers them even if the block fails
         signals_to(lambda number, frame: later.callback(signal.raise_signal, number)),
     ):
         yield

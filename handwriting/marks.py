@@ -8,7 +8,7 @@ from scipy import ndimage
 from handwriting.normalise import box_of, normalise
 from handwriting.picture import resize
 
-SURE = 0.9  # probability of a digit that is as small as a speck, at least
+SURE = 0.9  # probability of a digit lower than LOWEST_DIGIT, at least
 SPREAD = 1.5  # of digits of one size, the height of the tallest by the middle one, about
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 PLAIN, EVEN = 0.85, 2  # share of rows that a plain stroke crosses once; its widths, by the median
@@ -19,7 +19,7 @@ LEAN = 0.15  # of what may be a slash, more than the other digits of its row
 CROSS = 20  # pixels of the image that crosses are compared in
 TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
 PRINT = 150  # letters of a printed page, at least: more pieces in doubt would take long
-ALIKE = 0.25  # of a sure digit, what a 0 or 1 counts against print, since o and l look like them
+LOOKALIKE = 0.25  # of a sure digit, what a 0 or 1 counts against print: o and l look like them
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
 LOWEST_DIGIT = 0.3
@@ -139,7 +139,7 @@ def is_print(pieces, doubtful_below):
 
 def weight_of(sure):
     """How much sure digits, a list of pieces, speak against print: a number."""
-    return sum(ALIKE if piece.digit in (0, 1) else 1 for piece in sure)
+    return sum(LOOKALIKE if piece.digit in (0, 1) else 1 for piece in sure)
 
 
 def leave_out_strokes(row, tallest):

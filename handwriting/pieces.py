@@ -20,6 +20,7 @@ BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the bo
 STEEPEST = 20  # degrees that ruling may be tilted by, to either side
 STRIPS = 4  # of a page that is in perspective; in each, lines are about parallel
 LINE_SHARE = 0.7  # length of a line that is as wide as a narrow column, as a share of this
+SOFT_EDGE = 0.75  # pixels on each side of a line that are fainter than it
 LINE_PARTS = 5  # of a line that noise or strokes break: the shortest and the gaps between them
 # in heights of a digit:
 LINE_LENGTH = 2  # of a line that digits are written on, at least
@@ -255,7 +256,7 @@ def cores_of(bands, ink, length):
         y = np.arange(len(own))
         middle = np.interp(np.arange(own.shape[1]), seen, y @ own[:, seen] / total[seen])
         middle = ndimage.median_filter(middle, length, mode="nearest")
-        half = np.median((own > FAINTEST_INK).sum(axis=0)[seen]) / 2 + 0.75
+        half = np.median((own > FAINTEST_INK).sum(axis=0)[seen]) / 2 + SOFT_EDGE
         cores[place] |= (labels[place] == number) & (abs(y[:, None] - middle) <= half)
     return cores
 
