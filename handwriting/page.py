@@ -33,7 +33,7 @@ GAP_STEP = 2  # the narrowest gap between numbers by the widest inside one, at l
 TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 # in heights of a digit:
-LONGEST = 4  # of a piece that is no line
+LONGEST = 3  # of a piece that is no line
 LEAST_GAP = 0.65  # between numbers
 
 

@@ -82,9 +82,12 @@ def find_pieces(ink, corner):
     pieces = cut_out(ink, strokes_in(ink), corner)
     boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4) - np.repeat(corner, 2)
     edge = max(ink.shape) // 150  # where rests of ruling that leaves the picture are
-    at_border = ((boxes <= edge) | (boxes >= np.repeat(ink.shape, 2) - edge)).any(axis=1)
-    sides = boxes[:, 1::2] - boxes[:, ::2]
-    is_edge = at_border & (sides.max(axis=1) >= STRIP * sides.min(axis=1))
+    touches = (boxes <= edge) | (boxes >= np.repeat(ink.shape, 2) - edge)
+    height, width = (boxes[:, 1::2] - boxes[:, ::2]).T
+    is_strip = np.maximum(height, width) >= STRIP * np.minimum(height, width)
+    # an upright strip that touches the top alone, or the bottom alone, may be a 1
+    may_be_1 = (height > width) & (touches.sum(axis=1) == 1) & touches[:, :2].any(axis=1)
+    is_edge = touches.any(axis=1) & is_strip & ~may_be_1
     return [pieces[n] for n in np.flatnonzero(~is_edge)]
 
 

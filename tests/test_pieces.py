@@ -24,6 +24,14 @@ def test_boxes_that_the_border_cuts_off(clear, read):
     assert answer(picture[:, 36:-3], read) == "370"
 
 
+def test_a_strip_along_the_border_is_no_digit_but_a_1_cut_off_at_the_top_is(clear, read):
+    picture = page([clear[4], 0 * clear[0], clear[7]], margin=20)[40:]  # cut off above the digits
+    picture[:, :4] = 0.15
+    assert answer(picture, read) == "47"
+    picture[:70, 185:193] = 0.15
+    assert answer(picture, read).replace("?", "") == "417"
+
+
 def test_a_circle_and_a_line_through_digits_are_left_out(clear, read):
     picture = page(clear[[7]])
     y, x = np.indices(picture.shape) - 86
