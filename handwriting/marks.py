@@ -8,7 +8,7 @@ from scipy import ndimage
 from handwriting.normalise import box_of, normalise
 from handwriting.picture import resize
 
-SURE = 0.9  # probability of a digit lower than LOWEST_DIGIT, at least
+SURE = 0.9  # probability of a digit lower than LOWEST_DIGIT or LOWEST_ONE, at least
 SPREAD = 1.5  # of digits of one size, the height of the tallest by the middle one, about
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 PLAIN, EVEN = 0.85, 2  # share of rows that a plain stroke crosses once; its widths, by the median
@@ -23,7 +23,7 @@ LOOKALIKE = 0.25  # of a sure digit, what a 0 or 1 counts against print: o and l
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
 LOWEST_DIGIT = 0.3
-LOWEST_ONE = 0.55  # lower strokes are commas and dashes
+LOWEST_ONE = 0.55  # lower strokes are commas and dashes, or 1s in doubt
 LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
 LOWEST_LOST = 0.7  # of what may be a digit that is left out
 WORD_GAP = 1.5  # between words
@@ -64,10 +64,14 @@ def measure_digits(pieces, doubtful_below):
         piece.digit_height = height
 
 
-def may_be_digit(piece, doubtful_below):
-    """Whether a piece is a digit by its height and shape, and not a comma, dash, speck or cross."""
+def may_be_digit(piece, doubtful_below, middle):
+    """Whether a piece is a digit by its height and shape, and not a comma, dash, speck or cross.
+
+    middle: the vertical middle of its word. Commas begin below it.
+    """
     if piece.digit == 1 and stroke_of(piece):
-        return piece.height >= LOWEST_ONE * piece.digit_height
+        is_low_one = piece.probability >= SURE and is_tall(piece) and piece.box[0] < middle
+        return piece.height >= LOWEST_ONE * piece.digit_height or is_low_one
     if piece.height < LOWEST_DIGIT * piece.digit_height:
         return piece.probability >= SURE
     return piece.probability >= doubtful_below or not cross_of(piece)
@@ -164,7 +168,8 @@ def leave_out_strokes(row, tallest):
             if others and is_formula:
                 is_bracket = abs(lean) < BRACKET_LEAN and abs(bow) > BOW
                 piece.is_digit &= not is_bracket and excess <= FORMULA_LEAN
-            piece.may_be_mark = excess > LEAN or abs(bow) > BOW
+            is_low = piece.height < LOWEST_ONE * piece.digit_height
+            piece.may_be_mark = excess > LEAN or abs(bow) > BOW or is_low
 
 
 def leave_out_words(row, doubtful_below):

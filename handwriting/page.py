@@ -178,7 +178,7 @@ def sureness(pieces, doubtful_below, doubt=DOUBT):
 def page_of(picture, pieces, recognise, thresholds):
     """The Page of a grey picture (height, width) with these pieces of ink, recognised."""
     rows = find_rows(pieces)
-    lost = [piece.box for piece in pieces if piece.height > TALLEST * piece.digit_height]
+    too_tall = [piece for piece in pieces if piece.height > TALLEST * piece.digit_height]
     if not is_print(pieces, thresholds.doubtful_below):
         for row in rows:
             words = [recognise_word(word, recognise, thresholds) for word in words_of(row)]
@@ -188,6 +188,7 @@ def page_of(picture, pieces, recognise, thresholds):
     for row in rows:
         leave_out_strokes(row, tallest)
         leave_out_words(row, thresholds.doubtful_below)
+    rows += [[piece] for piece in too_tall]
     digits = [piece for row in rows for piece in row if piece.is_digit]
     left_out = [piece.box for row in rows for piece in row if not piece.is_digit]
     is_doubtful = [p.probability < thresholds.doubtful_below or p.may_be_mark for p in digits]
@@ -199,7 +200,7 @@ def page_of(picture, pieces, recognise, thresholds):
         np.array([piece.probabilities for piece in digits]).reshape(-1, CLASSES),
         texts,
         answer(rows, texts) if digits else "",
-        np.array(left_out + lost, int).reshape(-1, 4),
+        np.array(left_out, int).reshape(-1, 4),
         np.array([n for n, row in enumerate(rows) for piece in row if piece.is_digit], int),
     )
 
@@ -220,9 +221,9 @@ def answer(rows, texts):
                 continue
             end, middle = np.inf, piece.box[2:].mean()
             is_over = any(left < middle < right for *_, left, right in digits)
-            if is_sign:
+            if is_sign and digits:
                 line += " "
-            elif piece.height >= LOWEST_LOST * piece.digit_height:
+            elif is_sign or piece.height >= LOWEST_LOST * piece.digit_height:
                 line += "_"
             elif dots <= len(digits) and not is_over:  # more are a dotted line
                 line += " "

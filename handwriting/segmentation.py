@@ -38,11 +38,12 @@ def recognise_word(pieces, recognise, thresholds):
         elif stop <= len(pieces) and may_be_one(group):
             groups[start, stop] = together(group)
     recognise_pieces([group for group in groups.values() if group.image is None], recognise)
+    middle = np.median([p.box[:2].mean() for p in pieces if p.height >= p.digit_height / 2] or 0)
     # the logarithm of the probability of the best way to each place, and what it finds
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
     for (start, stop), group in groups.items():
         ways = []
-        if may_be_digit(group, thresholds.doubtful_below):
+        if may_be_digit(group, thresholds.doubtful_below, middle):
             ways.append((group.probability, [replace(group, is_digit=True)]))
         if group.probability < thresholds.doubtful_below:
             ways.append(cut(group, recognise, thresholds.left_out_below))
