@@ -4,14 +4,7 @@ import signal
 
 import pytest
 
-from files import (
-    UserError,
-    atomic_write,
-    check_writable,
-    printable,
-    signals_deferred,
-    signals_to,
-)
+from files import UserError, atomic_write, check_writable, printable, signals_deferred, signals_to
 
 FULL = OSError(28, "No space left on device")
 
