@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import THRESHOLDS, make_network, page, page_of, plain, save
+from conftest import THRESHOLDS, make_network, page, page_of, plain, save, start_main
 from PIL import Image, ImageDraw
 
 from files import PROJECT, UserError
@@ -44,11 +43,7 @@ TRANSFER = """([base64, kind]) => {
 @contextlib.contextmanager
 def program(*arguments, **environment):
     """The program and the address that it prints; Ctrl-C ends it."""
-    command = [sys.executable, PROJECT / "main.py", "--draw", *arguments]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    # tests in the background ignore Ctrl-C
-    options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(command, env=os.environ | environment, **options) as process:
+    with start_main(None, "--draw", *arguments, **environment) as process:
         try:
             process.lines = [*iter(process.stdout.readline, "Ctrl-C ends the program.\n")]
             yield process, re.search(r"http://\S+/", process.lines[0])[0]

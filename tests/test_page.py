@@ -5,13 +5,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from benchmarks.reading import paper
-from benchmarks.reading.writer import Writer
-
-ROWS = {  # digits and their scale
-    "of mixed widths": [("31", 4), ("4157", 4), ("2", 4), ("653", 4)],
-    "of three sizes": [("364", 2), ("364", 9), ("364", 4)],
-    "a large one below": [("364", 2), ("7", 16)],
-}
+from benchmarks.reading.writer import Writer, enlarged
 
 
 def test_enlarged_and_pasted_anywhere_mnist_is_read_as_it_is(mnist, read):
@@ -34,14 +28,12 @@ def test_digits_at_the_border(clear, read, digits):
     assert answer(picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], read) == digits
 
 
-@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
-def test_rows_are_read_from_above_and_from_the_left(clear, read, rows):
-    pictures = [page(clear[[*map(int, digits)]], scale=scale) for digits, scale in rows]
-    width = max(picture.shape[1] for picture in pictures)
-    pictures = [np.pad(p, ((0, 0), (0, width - p.shape[1])), "edge") for p in pictures]
-    found = page_of(np.vstack(pictures), read)
-    assert found.text.split() == [digits for digits, _ in rows]
-    assert found.rows.tolist() == [row for row, (digits, _) in enumerate(rows) for _ in digits]
+def test_rows_of_mixed_widths_are_read_from_above_and_from_the_left(clear, read):
+    rows = ([3, 1], [4, 1, 5, 7], [2], [6, 5, 3])
+    inks = [enlarged(np.hstack(clear[digits]) / 255, 4) for digits in rows]
+    found = page_of(paper.page(paper.stacked(inks, 60)), read)
+    assert found.text == "31 4157 2 653"
+    assert found.rows.tolist() == [0, 0, 1, 1, 1, 1, 2, 3, 3, 3]
 
 
 def test_tight_falling_and_tilted_rows(clear, read):

@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 import plots
+from files import PROJECT
 from handwriting import predict as module
 from handwriting.page import Page, recognise_page
 from handwriting.picture import resize
@@ -206,12 +207,21 @@ def test_no_training_data_is_loaded(clear, tmp_path):
     assert "sklearn" not in process.stderr and "tensorflow" not in process.stderr
 
 
-@pytest.mark.parametrize("name, stays", [("missing.png", True), ("blank.png", False)])
-def test_an_earlier_table_stays_unless_a_picture_without_digits_was_read(
-    name, stays, tmp_path, capsys
+@pytest.mark.parametrize(("shape", "value"), [((8, 8), 0), ((1, 1), 1), ((300, 200), 0.3)])
+def test_a_blank_page_ends_an_earlier_table_and_a_missing_one_does_not(
+    capsys, tmp_path, shape, value
 ):
-    save(tmp_path / "blank.png", np.full((60, 60), 0.9))
-    (tmp_path / "plots").mkdir()
-    (tmp_path / "plots" / "recognised.csv").touch()
-    assert predict(capsys, tmp_path, tmp_path / name)[0] == 1
-    assert (tmp_path / "plots" / "recognised.csv").exists() == stays
+    path = save(tmp_path / "blank.png", np.full(shape, value))
+    table = tmp_path / "plots" / "recognised.csv"
+    table.parent.mkdir()
+    table.touch()
+    assert predict(capsys, tmp_path, "missing.png")[0] == 1 and table.exists()
+    assert predict(capsys, tmp_path, path) == (1, f"{path}: no digit found\n", "")
+    assert not table.exists()
+
+
+def test_handwriting_imports_neither_the_training_nor_the_settings():
+    closed = {"train", "seed_study", "save_load", "settings", "command_line", "config", "main"}
+    for path in (PROJECT / "handwriting").glob("*.py"):
+        imported = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+        assert not closed & {*imported}, path.name
