@@ -122,18 +122,16 @@ def page(images, scale=4, **options):
     return paper.page(enlarged(np.hstack(images) / 255, scale), **options)
 
 
-def save(path, picture, **options):
-    """Save a picture from 0 to 1 in the format that the name of the path says."""
-    as_image(picture).save(path, **options)
-    return path
+def save(file, picture, **options):
+    """Save a picture from 0 to 1 in a path or a file object; return that."""
+    as_image(picture).save(file, **options)
+    return file
 
 
 def page_of(picture, read):
     """What is read in a file or in a grey picture (height, width): a Page."""
     if isinstance(picture, np.ndarray):
-        file = io.BytesIO()
-        as_image(picture).save(file, "PNG")
-        picture = file
+        picture = save(io.BytesIO(), picture, format="PNG")
     return recognise_page(picture, read, THRESHOLDS)
 
 

@@ -31,10 +31,8 @@ def test_every_mode_and_format(clear, read, tmp_path):
         ("real.tiff", Image.fromarray(picture.astype(np.float32)), {}),
         ("cmyk.jpg", rgb.convert("CMYK"), {}),
         ("colour.jpg", rgb, {"progressive": True}),
-        ("colour.webp", rgb, {}),
-        ("colour.bmp", rgb, {}),
         ("colour.tiff", rgb, {"compression": "tiff_lzw"}),
-        ("colour.gif", rgb, {}),
+        *[(f"colour.{kind}", rgb, {}) for kind in ("webp", "bmp", "gif")],
         *[(f"turned.{kind}", turned, {"exif": exif}) for kind in ("jpg", "png", "webp", "tiff")],
     ]
     for name, image, options in files:
