@@ -283,9 +283,8 @@ def test_doubt_and_what_is_left_out_are_shown(visit):
     tab.evaluate(f"show({json.dumps(reading)})")
     texts = tab.locator("#digits button").all_inner_texts()
     assert [text.strip() for text in texts] == ["4 · 100%", "3? · 55%\nor 8 · 44%"]
-    colours = tab.locator("#sheet button").evaluate_all(
-        "(frames) => frames.map((frame) => getComputedStyle(frame).borderTopColor)"
-    )
+    colour = "(frame) => getComputedStyle(frame).borderTopColor"
+    colours = [frame.evaluate(colour) for frame in tab.locator("#sheet button").all()]
     assert colours == ["rgb(0, 114, 178)", "rgb(213, 94, 0)"]
     np.testing.assert_allclose(frames(tab, "i"), [[0.2, 0.4, 0.6, 0.7]], atol=0.005)
 

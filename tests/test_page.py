@@ -48,31 +48,20 @@ def test_tight_falling_and_tilted_rows(clear, read):
         assert answer(tilted, read).replace("?", "") == "347592 602830"
 
 
-def on_a_desk(rows, desk, width):
-    """A picture of a sheet with rows of digits, a little askew on a desk of this brightness."""
+@pytest.mark.parametrize(("desk", "light"), [(0.1, 1), (0.6, 1), (0.1, 0.7)])
+def test_a_sheet_on_a_desk_divided_by_the_edge_of_a_shadow_or_not(clear, read, desk, light):
+    rows = [page(clear[d], scale=2, margin=20) for d in ([3, 6, 4, 7, 5, 2], [8, 5, 0, 2, 4, 3])]
     sheet = np.pad(np.vstack(rows), ((40, 90), (60, 130)), "edge")
-    grain = ndimage.gaussian_filter(np.random.default_rng(0).normal(0, 1, (700, width)), 2)
+    grain = ndimage.gaussian_filter(np.random.default_rng(0).normal(0, 1, (700, 1000)), 2)
     picture = desk + 0.05 * grain / grain.std()
     picture[180 : 180 + sheet.shape[0], 210 : 210 + sheet.shape[1]] = sheet
-    return ndimage.rotate(picture, 4, order=1, mode="nearest")
-
-
-@pytest.mark.parametrize("desk", [0.1, 0.6])
-def test_a_sheet_on_a_desk(clear, read, desk):
-    rows = [page(clear[digits], scale=2, margin=20) for digits in ([3, 6, 4], [8, 5, 0])]
-    found = page_of(on_a_desk(rows, desk, 800), read)
-    assert found.text == "364 850"
+    picture = ndimage.rotate(picture, 4, order=1, mode="nearest")
+    y, x = np.indices(picture.shape)
+    found = page_of(np.where(x + 0.3 * y > 600, light, 1) * picture, read)
+    assert found.text == "364752 850243"
     for top, bottom, left, right in found.boxes:
         ink = found.picture[top + 2 : bottom - 2, left + 2 : right - 2] < 0.5
         assert ink.any(axis=0).all() and ink.any(axis=1).all()
-
-
-def test_the_edge_of_a_shadow_is_no_edge_of_the_sheet(clear, read):
-    rows = [page(clear[d], scale=2, margin=20) for d in ([3, 6, 4, 7, 5, 2], [8, 5, 0, 2, 4, 3])]
-    picture = on_a_desk(rows, 0.1, 1000)
-    y, x = np.indices(picture.shape)
-    found = answer(np.where(x + 0.3 * y > 600, 0.7, 1) * picture, read)
-    assert found.replace("?", "") == "364752 850243"
 
 
 def test_a_strip_is_no_sheet_and_large_things_change_nothing(clear, read):
