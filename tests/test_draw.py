@@ -17,7 +17,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import THRESHOLDS, make_network, page, page_of, plain, save, start_main
-from PIL import Image, ImageDraw
 
 from files import PROJECT, UserError
 from handwriting import draw
@@ -138,11 +137,9 @@ def ask(address, body=b"", method="POST", **headers):
     return response.status, response.read().decode()
 
 
-def read_drawing(address):
-    """What is read of a drawing of a 7, as the page sends it."""
-    image = Image.new("L", (80, 80), 255)
-    ImageDraw.Draw(image).line([(80 * x, 80 * y) for x, y in SEVEN], 0, 5, "curve")
-    return json.loads(ask(f"{address}draw", b"P5 80 80 255\n" + image.tobytes())[1])["text"]
+def read_drawing(address, file):
+    """What is read in a picture file that is sent as a drawing."""
+    return json.loads(ask(f"{address}draw", file.read_bytes())[1])["text"]
 
 
 def test_a_finger_draws_a_1_and_a_7_on_a_phone(visit):
@@ -339,10 +336,10 @@ def test_a_tab_that_is_closed_in_the_middle_of_a_request_disturbs_nobody(server,
         with socket.create_connection(host.split(":")) as connection:
             headers = [f"POST /{token}/read HTTP/1.1", "Host: x", f"Content-Length: {length}"]
             connection.sendall("\r\n".join([*headers, "", ""]).encode() + body)
-        assert read_drawing(server) == "7"
+        assert read_drawing(server, small) == "90210"
 
 
-def test_garbage_and_requests_without_the_token_are_refused_in_one_line(server):
+def test_garbage_and_requests_without_the_token_are_refused_in_one_line(server, small):
     origin, token = server.rstrip("/").rsplit("/", 1)
     methods = ("GET", "POST", "PUT", "OPTIONS", "DELETE", "PATCH")
     paths = ("", "/", "/read", f"/{token[:-1]}/", f"/{token}x/read", f"/x{token}/")
@@ -360,15 +357,15 @@ def test_garbage_and_requests_without_the_token_are_refused_in_one_line(server):
     for _ in range(3):
         draw.Handler.data_received(handler, bytes(25_000_000))
     assert len(handler.body) == 50_000_000  # the rest is not kept
-    assert read_drawing(server) == "7"
+    assert read_drawing(server, small) == "90210"
 
 
-def test_drawings_stay_live_while_photographs_are_read(server, clear, tmp_path):
+def test_drawings_stay_live_while_photographs_are_read(server, small, clear, tmp_path):
     rows = np.vstack([page(clear, scale=2) for _ in range(8)])
     body = save(tmp_path / "p.png", rows).read_bytes()
     with ThreadPoolExecutor() as pool:
         photographs = [pool.submit(ask, f"{server}read", body) for _ in range(2)]
-        assert read_drawing(server) == "7"
+        assert read_drawing(server, small) == "90210"
         assert not any(photograph.done() for photograph in photographs)
     assert [photograph.result()[0] for photograph in photographs] == [200, 200]
 

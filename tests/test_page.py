@@ -9,7 +9,7 @@ from benchmarks.reading.writer import Writer, enlarged
 
 
 def test_enlarged_and_pasted_anywhere_mnist_is_read_as_it_is(mnist, read):
-    images = mnist[0][:300]
+    images = mnist[0][:200]
     random_generator = np.random.default_rng(0)
     answers = []
     for number, image in enumerate(images):
