@@ -41,7 +41,7 @@ class FigureCanvas(FigureCanvasAgg):
     required_interactive_framework = "headless"
 
 import os
-os.write(1, b"toolkit\\n")  # without a buffer
+os.write(1, b"toolkit\\n")  # is loaded; unbuffered
 """
 ASK = """import re, urllib.request
 for run in (one, two):

@@ -203,7 +203,7 @@ def test_no_training_data_is_loaded(clear, tmp_path):
 
 
 @pytest.mark.parametrize(("shape", "value"), [((8, 8), 0), ((1, 1), 1), ((300, 200), 0.3)])
-def test_a_blank_page_ends_an_earlier_table_a_missing_one_does_not(capsys, tmp_path, shape, value):
+def test_an_earlier_table_goes_with_a_blank_page_only(capsys, tmp_path, shape, value):
     path = save(tmp_path / "blank.png", np.full(shape, value))
     table = tmp_path / "plots" / "recognised.csv"
     table.parent.mkdir()
