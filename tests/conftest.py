@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from subprocess import PIPE
 from types import SimpleNamespace
 
 import hypothesis
@@ -39,19 +40,14 @@ hypothesis.settings.register_profile("unhurried", deadline=None)  # on a busy ma
 hypothesis.settings.load_profile("unhurried")
 
 
-def run_main(
-    folder, *arguments, program=PROJECT, after=None, send=signal.SIGINT, limits=None,
-    stdout=subprocess.PIPE, **environment,
-):  # fmt: skip
-    """Run main.py in `folder` as a user would, the pictures going to folder/plots.
+def start_main(
+    folder, *arguments, program=PROJECT, limits=None, stdout=PIPE, stderr=PIPE, **environment
+):
+    """Start main.py in `folder` as a shell does: a subprocess.Popen.
 
-    program: folder of main.py. after, send: send this signal after a line that begins so, to the
-    whole process group, as a terminal does. limits: of resources, by name. Returns a
-    subprocess.CompletedProcess.
+    program: folder of main.py. limits: of resources, by name.
     """
     resource = pytest.importorskip("resource", reason="the program is run as Unix shells do")
-    command = [sys.executable, program / "main.py", *map(str, arguments)]
-    command += [] if {"--draw", "--plots-dir"} & {*arguments} else ["--plots-dir", "plots"]
 
     def prepare():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -59,10 +55,21 @@ def run_main(
         for name, limit in (limits or {}).items():
             resource.setrlimit(getattr(resource, name), (limit, limit))
 
+    command = [sys.executable, program / "main.py", *map(str, arguments)]
+    options = {"cwd": folder, "env": os.environ | environment, "start_new_session": True}
+    options |= {"stdout": stdout, "stderr": stderr, "text": True, "preexec_fn": prepare}
+    return subprocess.Popen(command, **options)
+
+
+def run_main(folder, *arguments, after=None, send=signal.SIGINT, **options):
+    """Run main.py, the pictures going to folder/plots: a subprocess.CompletedProcess.
+
+    after, send: send this signal after a line that begins so, to the whole process group, as a
+    terminal does. options: see start_main.
+    """
+    arguments += () if "--plots-dir" in arguments else ("--plots-dir", "plots")
     with tempfile.TemporaryFile("w+") as stderr:
-        options = {"cwd": folder, "env": os.environ | environment, "start_new_session": True}
-        options |= {"stdout": stdout, "stderr": stderr, "text": True, "preexec_fn": prepare}
-        process, output = subprocess.Popen(command, **options), ""
+        process, output = start_main(folder, *arguments, stderr=stderr, **options), ""
         with process.stdout or contextlib.nullcontext(()) as lines:
             for line in lines:
                 output += line
@@ -71,7 +78,7 @@ def run_main(
                     after = None
         process.wait()
         stderr.seek(0)
-        return subprocess.CompletedProcess(command, process.returncode, output, stderr.read())
+        return subprocess.CompletedProcess((), process.returncode, output, stderr.read())
 
 
 def bits(model):
@@ -115,18 +122,16 @@ def page(images, scale=4, **options):
     return paper.page(enlarged(np.hstack(images) / 255, scale), **options)
 
 
-def save(path, picture, **options):
-    """Save a picture from 0 to 1 in the format that the name of the path says."""
-    as_image(picture).save(path, **options)
-    return path
+def save(file, picture, **options):
+    """Save a picture from 0 to 1 in a path or a file object; return that."""
+    as_image(picture).save(file, **options)
+    return file
 
 
 def page_of(picture, read):
     """What is read in a file or in a grey picture (height, width): a Page."""
     if isinstance(picture, np.ndarray):
-        file = io.BytesIO()
-        as_image(picture).save(file, "PNG")
-        picture = file
+        picture = save(io.BytesIO(), picture, format="PNG")
     return recognise_page(picture, read, THRESHOLDS)
 
 

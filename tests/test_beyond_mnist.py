@@ -6,7 +6,7 @@ from benchmarks.reading.writer import strokes
 from handwriting import beyond_mnist
 from handwriting.beyond_mnist import KINDS, extra_images
 from handwriting.normalise import box_of
-from model import CLASSES, NO_DIGIT, TARGETS, score
+from model import CLASSES, NO_DIGIT
 
 DIGITS = ("pick", "printed_digit")  # drawn_character makes both
 NO_DIGITS = ("printed_symbol", "scribble", "dot", "touching", "part")
@@ -77,11 +77,3 @@ def test_a_cut_leaves_part_of_the_ink_even_of_a_thin_stroke_that_slants_as_the_c
             kept, whole = part > 0, image / np.float32(255)
             np.testing.assert_array_equal(part[kept], whole[kept])
             assert kept.any() and least < part.sum() / whole.sum() < most
-
-
-def test_the_target_of_no_digit_is_a_tenth_for_each_and_counts_in_the_cross_entropy_alone():
-    np.testing.assert_allclose(TARGETS, [*np.eye(CLASSES), np.full(CLASSES, 0.1)])
-    log_P = np.log(np.array([[0.91] + [0.01] * 9, [0.1] * 10, [0.91] + [0.01] * 9]))
-    cross_entropy, accuracy = score(log_P, np.array([0, NO_DIGIT, 1]))
-    assert cross_entropy == pytest.approx(-(np.log(0.91) + np.log(0.1) + np.log(0.01)) / 3)
-    assert accuracy == 0.5

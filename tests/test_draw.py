@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import THRESHOLDS, make_network, page, page_of, plain, save
-from PIL import Image, ImageDraw
+from conftest import THRESHOLDS, make_network, page, page_of, plain, save, start_main
 
 from files import PROJECT, UserError
 from handwriting import draw
@@ -44,11 +42,7 @@ TRANSFER = """([base64, kind]) => {
 @contextlib.contextmanager
 def program(*arguments, **environment):
     """The program and the address that it prints; Ctrl-C ends it."""
-    command = [sys.executable, PROJECT / "main.py", "--draw", *arguments]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    # tests in the background ignore Ctrl-C
-    options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(command, env=os.environ | environment, **options) as process:
+    with start_main(None, "--draw", *arguments, **environment) as process:
         try:
             process.lines = [*iter(process.stdout.readline, "Ctrl-C ends the program.\n")]
             yield process, re.search(r"http://\S+/", process.lines[0])[0]
@@ -143,11 +137,9 @@ def ask(address, body=b"", method="POST", **headers):
     return response.status, response.read().decode()
 
 
-def read_drawing(address):
-    """What is read of a drawing of a 7, as the page sends it."""
-    image = Image.new("L", (80, 80), 255)
-    ImageDraw.Draw(image).line([(80 * x, 80 * y) for x, y in SEVEN], 0, 5, "curve")
-    return json.loads(ask(f"{address}draw", b"P5 80 80 255\n" + image.tobytes())[1])["text"]
+def read_drawing(address, file):
+    """What is read in a picture file that is sent as a drawing."""
+    return json.loads(ask(f"{address}draw", file.read_bytes())[1])["text"]
 
 
 def test_a_finger_draws_a_1_and_a_7_on_a_phone(visit):
@@ -288,9 +280,8 @@ def test_doubt_and_what_is_left_out_are_shown(visit):
     tab.evaluate(f"show({json.dumps(reading)})")
     texts = tab.locator("#digits button").all_inner_texts()
     assert [text.strip() for text in texts] == ["4 · 100%", "3? · 55%\nor 8 · 44%"]
-    colours = tab.locator("#sheet button").evaluate_all(
-        "(frames) => frames.map((frame) => getComputedStyle(frame).borderTopColor)"
-    )
+    colour = "(frame) => getComputedStyle(frame).borderTopColor"
+    colours = [frame.evaluate(colour) for frame in tab.locator("#sheet button").all()]
     assert colours == ["rgb(0, 114, 178)", "rgb(213, 94, 0)"]
     np.testing.assert_allclose(frames(tab, "i"), [[0.2, 0.4, 0.6, 0.7]], atol=0.005)
 
@@ -345,10 +336,10 @@ def test_a_tab_that_is_closed_in_the_middle_of_a_request_disturbs_nobody(server,
         with socket.create_connection(host.split(":")) as connection:
             headers = [f"POST /{token}/read HTTP/1.1", "Host: x", f"Content-Length: {length}"]
             connection.sendall("\r\n".join([*headers, "", ""]).encode() + body)
-        assert read_drawing(server) == "7"
+        assert read_drawing(server, small) == "90210"
 
 
-def test_garbage_and_requests_without_the_token_are_refused_in_one_line(server):
+def test_garbage_and_requests_without_the_token_are_refused_in_one_line(server, small):
     origin, token = server.rstrip("/").rsplit("/", 1)
     methods = ("GET", "POST", "PUT", "OPTIONS", "DELETE", "PATCH")
     paths = ("", "/", "/read", f"/{token[:-1]}/", f"/{token}x/read", f"/x{token}/")
@@ -366,15 +357,15 @@ def test_garbage_and_requests_without_the_token_are_refused_in_one_line(server):
     for _ in range(3):
         draw.Handler.data_received(handler, bytes(25_000_000))
     assert len(handler.body) == 50_000_000  # the rest is not kept
-    assert read_drawing(server) == "7"
+    assert read_drawing(server, small) == "90210"
 
 
-def test_drawings_stay_live_while_photographs_are_read(server, clear, tmp_path):
+def test_drawings_stay_live_while_photographs_are_read(server, small, clear, tmp_path):
     rows = np.vstack([page(clear, scale=2) for _ in range(8)])
     body = save(tmp_path / "p.png", rows).read_bytes()
     with ThreadPoolExecutor() as pool:
         photographs = [pool.submit(ask, f"{server}read", body) for _ in range(2)]
-        assert read_drawing(server) == "7"
+        assert read_drawing(server, small) == "90210"
         assert not any(photograph.done() for photograph in photographs)
     assert [photograph.result()[0] for photograph in photographs] == [200, 200]
 

@@ -1,17 +1,11 @@
 import contextlib
 import os
 import signal
+from unittest.mock import Mock
 
 import pytest
 
-from files import (
-    UserError,
-    atomic_write,
-    check_writable,
-    printable,
-    signals_deferred,
-    signals_to,
-)
+from files import UserError, atomic_write, check_writable, printable, signals_deferred, signals_to
 
 FULL = OSError(28, "No space left on device")
 
@@ -45,10 +39,7 @@ def test_atomic_write_replaces_the_file_once_it_is_complete_and_on_the_disk(tmp_
 @pytest.mark.parametrize("place", ["content", "fsync", "replace"])
 @pytest.mark.parametrize(("error", "result"), [(FULL, UserError), (KeyboardInterrupt, None)])
 def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch, place, error, result):
-    def fail(*arguments):
-        raise error
-
-    path = tmp_path / "file"
+    path, fail = tmp_path / "file", Mock(side_effect=error)
     path.write_bytes(b"old")
     monkeypatch.setattr(os, place, fail, raising=False)
     with pytest.raises(result or error), atomic_write(path) as file:

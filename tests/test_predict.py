@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 import plots
+from files import PROJECT
 from handwriting import predict as module
-from handwriting.page import Page, recognise_page
+from handwriting.page import Page
 from handwriting.picture import resize
 
 READ = module.read
@@ -70,7 +72,6 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(clear, capsys, tmp_p
         "scan.png": (b"%PDF-1.7", "a PDF; save its page as a PNG or JPEG"),
         "photo.jpg": (b"\0\0\0\x18ftypheic", "pip install pillow-heif"),
         "photo.avif": (b"\0\0\0\x1cftypavif", unknown),
-        "huge.png": (good.read_bytes(), "not enough memory"),
     }
     for name, (content, _) in bad.items():
         (tmp_path / name).write_bytes(content)
@@ -79,19 +80,14 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(clear, capsys, tmp_p
     if os.name != "nt":  # Windows says it in other words
         bad |= {"x" * 300: (None, "File name too long"), "loop.png": (None, "symbolic links")}
         (tmp_path / "loop.png").symlink_to("loop.png")
-
-    def recognise(path, *arguments):
-        if str(path).endswith("huge.png"):
-            raise MemoryError
-        return recognise_page(path, *arguments)
-
     monkeypatch.setattr(module, "FEW", len(bad) + 1)
-    monkeypatch.setattr(module, "recognise_page", recognise)
     monkeypatch.setattr("handwriting.picture.FORMATS", module.FORMATS[:7])  # no pillow-heif
     status, out, err = predict(capsys, tmp_path, *(tmp_path / name for name in bad), good)
     assert status == 1 and out.startswith(f"{good}: 12  (") and out.count("\n") == 2
     for line, (name, (_, text)) in zip(err.splitlines(), bad.items(), strict=True):
         assert line.startswith(f"error: {tmp_path / name}: ") and text in line
+    monkeypatch.setattr("handwriting.picture.decode", Mock(side_effect=MemoryError))
+    assert predict(capsys, tmp_path, good) == (1, "", f"error: {good}: not enough memory\n")
 
 
 @pytest.mark.parametrize("side", [400, 3000])
@@ -206,12 +202,19 @@ def test_no_training_data_is_loaded(clear, tmp_path):
     assert "sklearn" not in process.stderr and "tensorflow" not in process.stderr
 
 
-@pytest.mark.parametrize("name, stays", [("missing.png", True), ("blank.png", False)])
-def test_an_earlier_table_stays_unless_a_picture_without_digits_was_read(
-    name, stays, tmp_path, capsys
-):
-    save(tmp_path / "blank.png", np.full((60, 60), 0.9))
-    (tmp_path / "plots").mkdir()
-    (tmp_path / "plots" / "recognised.csv").touch()
-    assert predict(capsys, tmp_path, tmp_path / name)[0] == 1
-    assert (tmp_path / "plots" / "recognised.csv").exists() == stays
+@pytest.mark.parametrize(("shape", "value"), [((8, 8), 0), ((1, 1), 1), ((300, 200), 0.3)])
+def test_an_earlier_table_goes_with_a_blank_page_only(capsys, tmp_path, shape, value):
+    path = save(tmp_path / "blank.png", np.full(shape, value))
+    table = tmp_path / "plots" / "recognised.csv"
+    table.parent.mkdir()
+    table.touch()
+    assert predict(capsys, tmp_path, "missing.png")[0] == 1 and table.exists()
+    assert predict(capsys, tmp_path, path) == (1, f"{path}: no digit found\n", "")
+    assert not table.exists()
+
+
+def test_handwriting_imports_neither_the_training_nor_the_settings():
+    closed = {"train", "seed_study", "save_load", "settings", "command_line", "config", "main"}
+    for path in (PROJECT / "handwriting").glob("*.py"):
+        imported = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+        assert not closed & {*imported}, path.name

@@ -11,13 +11,6 @@ def test_broken_strokes_are_joined(clear, read):
     assert np.abs(page_of(picture, read).boxes - whole).max() <= 2
 
 
-def test_digits_of_different_sizes(clear, read):
-    small = np.pad(page(clear[[3]], scale=2, margin=0), 28, constant_values=0.9)
-    large = page(clear[[5]], scale=4, margin=0)
-    row = np.pad(np.hstack([small, large, small]), 20, constant_values=0.9)
-    assert answer(row, read) == "353"
-
-
 def test_touching_digits_are_cut(clear, read):
     images = clear[[5, 2, 6, 0]]
     inks = [image[:, image.max(axis=0) > 60] for image in images]

@@ -33,7 +33,7 @@ SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.items()}
 def test_training_follows_the_formulas(few, l2, switch):
     settings = plain(alpha=0.3, batch_size=9, number_of_epochs=3, l2=l2)
     settings.decay = settings.deskew = settings.augment = switch
-    labels = np.where(np.arange(500) < 450, few[1], NO_DIGIT)
+    labels = np.where(np.arange(500) < 450, few[1], NO_DIGIT)  # which counts in the loss alone
     held_out = few[0][400:], few[1][400:]
     network, expected = make_network((9,), np.float64), make_network((9,), np.float64)
     model = Model(network, {name: np.empty(0) for name in HISTORY}, settings)
@@ -46,16 +46,19 @@ def test_training_follows_the_formulas(few, l2, switch):
         if switch:
             generator = random_generator(settings, AUGMENTATION, epoch)
             inputs = distort(images, generator, np.empty_like(images))
-        loss = 0
+        loss = correct = 0
         for step, start in enumerate(range(0, 500, 9), start=56 * epoch):
             batch, progress, alpha = order[start : start + 9], (step + 0.5) / (3 * 56), 0.3
             if switch:
                 alpha *= min(1, progress / 0.02) * (1 + math.cos(math.pi * progress)) / 2
             Y = targets[labels[batch]]
-            loss -= (Y * expected.backward(inputs[batch], Y, l2)).sum() / 500
+            log_P = expected.backward(inputs[batch], Y, l2)
+            loss -= (Y * log_P).sum() / 500
+            correct += (log_P.argmax(axis=1) == labels[batch]).sum()
             expected.parameters -= alpha * expected.gradient
         loss += l2 / 2 * (expected.all_weights**2).sum()
         assert trained.history["training_loss"][epoch] == pytest.approx(loss, rel=1e-9)
+        assert trained.history["training_accuracy"][epoch] == correct / 450
     difference = trained.network.parameters - expected.parameters
     np.testing.assert_allclose(difference, 0, atol=1e-10)
     measures = [trained.history[name][-1] for name in ("held_out_loss", "held_out_accuracy")]
