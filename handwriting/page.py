@@ -188,9 +188,10 @@ def page_of(picture, pieces, recognise, thresholds):
     for row in rows:
         leave_out_strokes(row, tallest)
         leave_out_words(row, thresholds.doubtful_below)
-    rows += [[piece] for piece in too_tall]
+    rows += [[piece] for piece in too_tall if piece.probability >= thresholds.doubtful_below]
     digits = [piece for row in rows for piece in row if piece.is_digit]
     left_out = [piece.box for row in rows for piece in row if not piece.is_digit]
+    left_out += [p.box for p in too_tall if p.probability < thresholds.doubtful_below]
     is_doubtful = [p.probability < thresholds.doubtful_below or p.may_be_mark for p in digits]
     texts = [f"{piece.digit}" + "?" * bool(doubt) for piece, doubt in zip(digits, is_doubtful)]
     return Page(

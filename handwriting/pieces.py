@@ -96,14 +96,20 @@ def without_ruling(ink, faintest):
 
     faintest: see `faintest_ink`. Sizes are shares of the page.
     """
-    side, height, width = max(ink.shape), *ink.shape
-    tilt = tilt_of_ruling(ink > faintest, side // 200 + 2)
-    shift = np.rint(tilt * (np.arange(width) - (width if tilt > 0 else 0))).astype(int)
-    place = np.arange(height)[:, None] - shift, np.arange(width)
-    level = np.zeros((height + np.ptp(shift), width), np.float32)
-    level[place] = ink
+    side, width = max(ink.shape), ink.shape[1]
+    level, place = sheared(ink, tilt_of_ruling(ink > faintest, side // 200 + 2))
     length = min(side // 6 + 1, round(LINE_SHARE * width))
     return without_lines(level, length, side // 150, side // 200 + 2, least=3)[place]
+
+
+def sheared(ink, slope):
+    """Ink, or a mask, so that lines of a slope are level, and the place of each pixel in this."""
+    height, width = ink.shape
+    shift = np.rint(slope * (np.arange(width) - (width if slope > 0 else 0))).astype(int)
+    place = np.arange(height)[:, None] - shift, np.arange(width)
+    level = np.zeros((height + np.ptp(shift), width), ink.dtype)
+    level[place] = ink
+    return level, place
 
 
 def tilt_of_ruling(is_ink, thickness):
@@ -211,16 +217,20 @@ def tall_pieces(mask, height):
 
 
 def sides_of_box(piece):
-    """The straight lines of a box or a comb, a mask like `piece`; empty if it is neither."""
+    """The straight lines of a box or a comb, perhaps tilted, a mask like `piece`; else empty."""
+    level, place = sheared(piece, tilt_of_ruling(piece, len(piece) // 16 + 1))
+    sides, is_used = np.zeros_like(level), level.any(axis=1)
+    piece = level[is_used]
     height, width = piece.shape
     rows = straight_lines(piece, int(0.8 * min(height, width)), height // 16)
     columns = straight_lines(piece.T, int(0.8 * height), height // 16).T
     y, x = height // 5, width // 5
-    sides = rows[:y], rows[height - y :], columns[:, :x], columns[:, width - x :]
+    ends = rows[:y], rows[height - y :], columns[:, :x], columns[:, width - x :]
     y, x = height // 8 + 1, width // 8 + 1  # a thin 0 has sides like a box, but no corners
     corners = piece[:y, :x], piece[:y, -x:], piece[-y:, :x], piece[-y:, -x:]
-    is_box = all(side.any() for side in sides) and sum(corner.any() for corner in corners) >= 3
-    return (rows | columns) & is_box
+    is_box = all(end.any() for end in ends) and sum(corner.any() for corner in corners) >= 3
+    sides[is_used] = (rows | columns) & is_box
+    return sides[place]
 
 
 def without_lines(ink, length, reach, thickness, least=0):

@@ -24,6 +24,18 @@ def test_boxes_that_the_border_cuts_off(clear, read):
     assert answer(picture[:, 36:-3], read) == "370"
 
 
+def test_a_digit_that_touches_a_tilted_comb_stays(clear, read):
+    picture = page(clear[[7, 3, 0]], margin=36)
+    y, x = np.indices(picture.shape)
+    y = y - 0.1 * x
+    is_line = (abs(y - 30) < 2) | (abs(y - 125) < 2)  # through the foot of the 7
+    for left in (26, 144, 256, 374):
+        is_line |= abs(x + 0.1 * y - left) < 2
+    is_line &= (y > 28) & (y < 127) & (x + 0.1 * y > 24) & (x + 0.1 * y < 376)
+    picture[is_line] = 0.15
+    assert answer(picture, read) == "730"
+
+
 def test_a_strip_along_the_border_is_no_digit_but_a_1_cut_off_at_the_top_is(clear, read):
     picture = page([clear[4], 0 * clear[0], clear[7]], margin=20)[40:]  # cut off above the digits
     picture[:, :4] = 0.15

@@ -29,6 +29,14 @@ def test_a_small_0_is_no_comma_and_a_dot_is_no_digit(clear, read):
     assert answer(picture, read) == "5 6"
 
 
+def test_a_small_1_is_in_doubt_and_a_comma_and_a_lone_stroke_are_left_out(clear, read):
+    row = np.pad(page(clear[[5, 6]]), ((200, 0), (0, 0)), "edge")
+    for top, bottom, expected in ((235, 270, "51?6"), (295, 330, "5 6"), (60, 95, "_ 56")):
+        picture = row.copy()
+        picture[top:bottom, 146:154] = 0.15
+        assert answer(picture, read) == expected
+
+
 @pytest.mark.parametrize("kind", ["scribble", "noise"])
 def test_a_large_picture_takes_little_memory(tmp_path, kind):
     random = np.random.default_rng(0)
