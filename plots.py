@@ -130,7 +130,7 @@ def save_figures(figures, folder):
 
 def show_pictures(paths):
     """Show picture files in the notebook or, if there is a display, in windows until closed."""
-    import matplotlib.pyplot as plt  # only here: a toolkit that is not complete ends the program
+    import matplotlib.pyplot as plt  # only here: a broken GUI toolkit ends the program
 
     # a program that is started from a notebook inherits its backend
     if "inline" in matplotlib.get_backend() and "ipykernel" not in sys.modules:

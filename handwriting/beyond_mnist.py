@@ -101,7 +101,7 @@ def printed_digit(images, labels, random_generator):
 
 
 def printed_symbol(images, labels, random_generator):
-    """A letter or symbol of a typeface, in one case of five two."""
+    """A letter or symbol of a typeface or, one time in five, two of them."""
     text = "".join(random_generator.choice(SYMBOLS, random_generator.choice([1, 1, 1, 1, 2])))
     ink = printed(text, random_generator)
     shifts = random_generator.normal(0, 3, (2, 6, 6)).astype(np.float32)  # bends it smoothly

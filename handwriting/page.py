@@ -29,6 +29,7 @@ WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture i
 FULL_SIZE = 1800  # the same, where the digits are small
 SMALL = 24  # pixels; lower digits are read again in a larger picture
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
+DOUBT_IF_TURNED = 2  # the same when another way up is tried
 GAP_STEP = 2  # the narrowest gap between numbers by the widest inside one, at least
 TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
@@ -101,7 +102,7 @@ def surest(found, recognise, doubtful_below):
             turned = [piece.turned(turns) for piece in found[n]]
             recognise_pieces(turned, recognise)
             measure_digits(turned, doubtful_below)
-            scores[n, turns] = sureness(turned, doubtful_below, 2) - TURNED
+            scores[n, turns] = sureness(turned, doubtful_below, DOUBT_IF_TURNED) - TURNED
         best = max(scores, key=scores.get)
     return best
 
@@ -140,7 +141,7 @@ def pieces_of(ink, corner, recognise, thresholds):
         y, x = (piece.box[::2] + piece.box[1::2]) // 2 - corner
         (inside if outline[y, x] else outside).append(piece)
     scores = [sureness(part, thresholds.doubtful_below) for part in (in_cells, inside, outside)]
-    is_surest = scores[0] == max(scores) and scores[0] > 0  # 1s alone may be rests of lines
+    is_surest = scores[0] == max(scores) and scores[0] > 0  # 1s alone may be remnants of lines
     return in_cells if is_surest else pieces
 
 

@@ -18,8 +18,8 @@ STRIP = 4  # length of a strip at the border, such as a shadow or a table, at le
 BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
 STEEPEST = 20  # degrees that ruling may be tilted by, to either side
-STRIPS = 4  # of a page that is in perspective; in each, lines are about parallel
-LINE_SHARE = 0.7  # length of a line that is as wide as a narrow column, as a share of this
+TILT_STRIPS = 4  # of a page that is in perspective; in each, lines are about parallel
+LINE_SHARE = 0.7  # of a narrow picture's width, the length of a line, at least
 SOFT_EDGE = 0.75  # pixels on each side of a line that are fainter than it
 LINE_PARTS = 5  # of a line that noise or strokes break: the shortest and the gaps between them
 # in heights of a digit:
@@ -33,7 +33,8 @@ class Piece:
     """A connected piece of ink, several of them or a part of one; what the network makes of it.
 
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
-    paper and 1 within strokes, from corner (2,) on, None for a piece turned or cut off. level: how
+    paper and 1 within strokes. corner: (2,), its top and left in the picture, None for a piece
+    turned or cut off. level: how
     dark its strokes are on the page. image: (28, 28) uint8. probabilities: (10,), less than 1 in
     sum if the piece was cut off another one. digit_height: of the digits around it, in pixels.
     is_digit: whether it is read as one. may_be_mark: whether this digit, a 1, may as well be a
@@ -81,7 +82,7 @@ def find_pieces(ink, corner):
     ink = without_frames(ink)
     pieces = cut_out(ink, strokes_in(ink), corner)
     boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4) - np.repeat(corner, 2)
-    edge = max(ink.shape) // 150  # where rests of ruling that leaves the picture are
+    edge = max(ink.shape) // 150  # where remnants of ruling may be that leaves the picture
     touches = (boxes <= edge) | (boxes >= np.repeat(ink.shape, 2) - edge)
     height, width = (boxes[:, 1::2] - boxes[:, ::2]).T
     is_strip = np.maximum(height, width) >= STRIP * np.minimum(height, width)
@@ -117,7 +118,7 @@ def tilt_of_ruling(is_ink, thickness):
     height, width = is_ink.shape
     is_thin = is_ink & ~opened(is_ink, 0, 2 * thickness)
     y, x = np.nonzero(is_thin[:, ::5])
-    strip, y = 5 * x * STRIPS // width, y + width  # so that no level is negative
+    strip, y = 5 * x * TILT_STRIPS // width, y + width  # so that no level is negative
     tilts = np.tan(np.radians(sorted(np.arange(-STEEPEST, STEEPEST + 0.1, 0.5), key=abs)))
     sharpness = []
     for tilt in tilts:  # of the projection profile

@@ -60,7 +60,7 @@ def predict(paths, recognise, thresholds, folder):
 def read(path, recognise, thresholds):
     """The Page of a file, and the boxes (n, 4) of its digits in pixels of the file, or a UserError.
 
-    The page's picture is as small as it is shown: those of many photographs fill the memory.
+    The page's picture is as small as it is shown: those of many photographs would fill the memory.
     """
     try:
         page = recognise_page(path, recognise, thresholds)

@@ -15,7 +15,7 @@ from handwriting.normalise import box_of
 from handwriting.pieces import Piece, together
 
 MOST_PARTS = 3  # pieces of one digit
-TOUCHING = 0.75  # how much less probable it is that digits touch, at each place
+TOUCHING = 0.75  # factor of the probability for each place where digits touch
 # in heights of a digit:
 TALLEST_FRAGMENT = 0.6  # of pieces that are close, one is no taller if they are joined
 WIDEST_GAP = 0.1  # between pieces of a digit

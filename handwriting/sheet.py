@@ -78,7 +78,7 @@ def joined(sheets, sketch):
 
 
 def find_inks(picture):
-    """How much ink each pixel of a grey picture (height, width) holds: 0 paper, 1 darkest ink.
+    """How much ink each pixel of a grey picture (height, width) holds: 0 paper, 1 black.
 
     Yields arrays of float32 of the same shape, about 0 to 1, which differ in how wide strokes may
     be and, where it isn't clear, in whether the ink is darker or lighter than the paper.

@@ -2,8 +2,8 @@
 
     python benchmarks/reading/reading.py
 
-Pages are made from MNIST's test digits and read as a user's picture files are. Each row of the
-table that is printed, in Markdown, is of one kind of page:
+Pages are made, most of them from MNIST's test digits, and read as a user's picture files are. Each
+row of the table that is printed, in Markdown, is of one kind of page:
 
 - read exactly: pages whose digits and spaces are right, with or without a `?`. A `_` counts as a
   space, several spaces as one;

@@ -1,4 +1,4 @@
-"""The machine of a benchmark, and how its times are taken and printed."""
+"""The machine of a benchmark, its peak speed, and how tables are printed."""
 
 import importlib.metadata
 import itertools
