@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
-PROJECT = Path(__file__).parent.parent
-sys.path.insert(0, str(PROJECT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from augmentation import distort
 from data_preprocessing import SIDE, load_mnist, preprocess
-from plots import mosaic
+from files import PROJECT
+from plots import mosaic, save_figures
 
 images, labels, _, _ = load_mnist()
 digits = images[[np.flatnonzero(labels == digit)[3] for digit in range(10)]]
@@ -20,10 +20,11 @@ distorted = [distort(deskewed, np.random.default_rng(n), np.empty_like(deskewed)
 rows = [preprocess(digits, deskew=False), deskewed, *distorted]
 
 gap = 3
-figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+figure = Figure((8, 4.2), layout="constrained")
+axes = figure.subplots()
 pictures = mosaic(np.concatenate(rows).reshape(-1, SIDE, SIDE), columns=10, gap=gap)
 axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=1)
 axes.set_xticks([])
 middles = [SIDE / 2 + (SIDE + gap) * row for row in range(5)]
 axes.set_yticks(middles, ["MNIST", "deskewed", "distorted", "", ""])
-figure.savefig(PROJECT / "docs" / "inputs.png", dpi=100)
+save_figures({"inputs.png": figure}, PROJECT / "docs")

@@ -96,7 +96,9 @@ def train_missing(row, data, number):
     """Add the accuracies in percent of the seeds from 0 to `number` that are missing in a row."""
     seeds = range(len(row["accuracies"]), number)
     tasks = [(*data, SimpleNamespace(**row["settings"]), seed) for seed in seeds]
-    for _, model, _ in on_all_cores(train_with_seed, tasks, return_as="generator"):
+    for _, model, failure in on_all_cores(train_with_seed, tasks, return_as="generator"):
+        if failure:
+            sys.exit(f"error: {failure}")
         row["accuracies"].append(100 * model.history["held_out_accuracy"][-1])
 
 

@@ -35,8 +35,7 @@ MOST_BYTES = 40_000_000  # of a picture file
 def serve(model, settings, address):
     """Serve the page until Ctrl-C, in a notebook as long as its kernel runs; return 0.
 
-    model: a Model. settings: those for recognising handwriting. Raises UserError if the program
-    can't listen at the address.
+    model: a Model. settings: for reading handwriting. Raises UserError if it can't listen there.
     """
     for port in (*range(8000, 8010), 0):  # the first that is free; 0: any
         with contextlib.suppress(OSError):
@@ -53,7 +52,7 @@ def serve(model, settings, address):
     loop.set_default_executor(ThreadPoolExecutor(2))  # every thread keeps memory of its own
     loop.call_soon(server.add_sockets, sockets)
     threading.Thread(target=loop.run_forever, daemon=True).start()  # a notebook's loop runs here
-    if address in ("0.0.0.0", "::"):
+    if address == "0.0.0.0":
         with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as probe:
             probe.connect(("192.0.2.1", 9))  # sends nothing, but finds the way into the network
             address = probe.getsockname()[0]
@@ -67,7 +66,8 @@ def serve(model, settings, address):
         os.environ["TERM"] = ""  # so that no text browser opens in the terminal
         webbrowser.open(url)
         try:
-            time.sleep(1e6)  # eleven days; on Windows, Ctrl-C ends this as well
+            while True:
+                time.sleep(1000)  # on Windows, Ctrl-C ends this as well
         finally:
             loop.call_soon_threadsafe(loop.stop)  # nothing that waits is begun
     return 0

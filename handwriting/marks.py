@@ -29,24 +29,25 @@ LOWEST_LOST = 0.7  # of what may be a digit that is left out
 WORD_GAP = 1.5  # between words
 
 
-def recognise_pieces(pieces, recognise):
-    """Fill in the images of pieces, a list, and the probabilities that the network gives these."""
+def recognise_pieces(pieces, recognise, thresholds):
+    """Fill in the images of pieces, a list, and what the network makes of them."""
     for piece in pieces:
         piece.image = normalise(piece.ink)
     if pieces:
         answers = recognise(np.array([piece.image for piece in pieces]))
         for piece, probabilities in zip(pieces, answers):
             piece.probabilities = probabilities
+            piece.is_sure = piece.probability >= thresholds.doubtful_below
 
 
-def measure_digits(pieces, doubtful_below):
+def measure_digits(pieces):
     """Fill in the height of the digits around each of the pieces, a list.
 
     It is the one around which most sure digits lie, the nearer the more they count. If none but 1s
     is sure, it is that of the tallest piece. It is the yardstick for specks, fragments and cuts.
     """
     heights = np.array([piece.height for piece in pieces], float)
-    weights = np.array([piece.probability >= doubtful_below for piece in pieces], float)
+    weights = np.array([piece.is_sure for piece in pieces], float)
     weights *= np.where([piece.digit == 1 for piece in pieces], WEIGHT_OF_1, 1)
     if weights.max(initial=0) < 1:  # dots, strips and strokes pass for 1s
         around = np.full(len(pieces), heights.max(initial=0))
@@ -64,7 +65,7 @@ def measure_digits(pieces, doubtful_below):
         piece.digit_height = height
 
 
-def may_be_digit(piece, doubtful_below, middle):
+def may_be_digit(piece, middle):
     """Whether a piece is a digit by its height and shape, and not a comma, dash, speck or cross.
 
     middle: the vertical middle of its word. Commas begin below it.
@@ -74,7 +75,7 @@ def may_be_digit(piece, doubtful_below, middle):
         return piece.height >= LOWEST_ONE * piece.digit_height or is_low_one
     if piece.height < LOWEST_DIGIT * piece.digit_height:
         return piece.probability >= SURE
-    return piece.probability >= doubtful_below or not cross_of(piece)
+    return piece.is_sure or not cross_of(piece)
 
 
 def is_tall(piece):
@@ -134,10 +135,10 @@ def words_of(row):
     return [row[start:end] for start, end in itertools.pairwise([0, *ends, len(row)])]
 
 
-def is_print(pieces, doubtful_below):
+def is_print(pieces):
     """Whether pieces are a printed page, before they are joined or cut: most are in doubt."""
     tall = [piece for piece in pieces if is_tall(piece)]
-    sure = [piece for piece in tall if piece.probability >= doubtful_below]
+    sure = [piece for piece in tall if piece.is_sure]
     return len(tall) - len(sure) >= max(PRINT, weight_of(sure))
 
 
@@ -172,15 +173,15 @@ def leave_out_strokes(row, tallest):
             piece.may_be_mark = excess > LEAN or abs(bow) > BOW or is_low
 
 
-def leave_out_words(row, doubtful_below):
+def leave_out_words(row):
     """Make letters in a row, a list of pieces, no digits."""
     for word in words_of(row):
         digits = [piece for piece in word if piece.is_digit]
         if not digits:
             continue  # to look for marks takes long on a page of print
-        sure = [p for p in digits if p.probability >= doubtful_below and not p.may_be_mark]
+        sure = [p for p in digits if p.is_sure and not p.may_be_mark]
         letters = sum(is_tall(p) and not is_mark(p) for p in word if not p.is_digit)
-        doubtful = [p for p in digits if p.probability < doubtful_below]
+        doubtful = [p for p in digits if not p.is_sure]
         if letters and letters + len(doubtful) / 2 > weight_of(sure):
             for piece in word:
                 piece.is_digit = False

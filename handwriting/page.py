@@ -20,7 +20,7 @@ from handwriting.marks import (
 )
 from handwriting.picture import load_picture
 from handwriting.pieces import cut_out, find_pieces, off_the_line, strokes_in
-from handwriting.rows import TALLEST, find_rows
+from handwriting.rows import find_rows
 from handwriting.segmentation import recognise_word
 from handwriting.sheet import find_inks, find_sheets, joined
 from model import CLASSES
@@ -34,6 +34,7 @@ GAP_STEP = 2  # the narrowest gap between numbers by the widest inside one, at l
 TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 # in heights of a digit:
+TALLEST = 3.5  # of a digit with a long tail
 LONGEST = 3  # of a piece that is no line
 LEAST_GAP = 0.65  # between numbers
 
@@ -46,7 +47,8 @@ class Page:
     right in the picture. images: (n, 28, 28) uint8, as MNIST's. probabilities: (n, 10). texts: each
     digit, with a ? if in doubt. text: the answer, with spaces between rows and for marks, and _ for
     what is lost. left_out: the boxes (m, 4) of what is no digit. rows: (n,) integers, the row of
-    each digit, counted from 0 above; rows without digits count, too. pages: of the file, a number.
+    each digit, counted from 0 above; rows without digits count, too. factor: how many pixels of the
+    file each of the picture is long. pages: of the file, a number.
     """
 
     picture: np.ndarray
@@ -57,6 +59,7 @@ class Page:
     text: str
     left_out: np.ndarray
     rows: np.ndarray
+    factor: float = 1
     pages: int = 1
 
 
@@ -69,40 +72,40 @@ def recognise_page(path, recognise, thresholds):
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
     found = [pieces_on(sheet, picture, recognise, thresholds) for sheet in sheets]
-    scores = [sureness(pieces, thresholds.doubtful_below) for pieces in found]
+    scores = [sureness(pieces) for pieces in found]
     parts = [sheet for sheet, score in zip(sheets[1:], scores[1:]) if score > 0]
     if len(parts) > 1:
         sheets.append(joined(parts, sheets[0].paper))
         found.append(pieces_on(sheets[-1], picture, recognise, thresholds))
-    best, turns = surest(found, recognise, thresholds.doubtful_below)
+    best, turns = surest(found, recognise, thresholds)
     pieces, sheet = found[best], sheets[best].turned(turns)
     if turns:
         picture = np.rot90(picture, turns)
         pieces = pieces_on(sheet, picture, recognise, thresholds)
-    sure = [piece for piece in pieces if piece.probability >= thresholds.doubtful_below]
+    sure = [piece for piece in pieces if piece.is_sure]
     height = np.median([piece.digit_height for piece in sure or pieces]) if pieces else 0
     if factor > 1 and height < SMALL:
-        larger, _, _ = load_picture(path, FULL_SIZE)
-        picture = np.rot90(larger, turns)
+        picture, factor, _ = load_picture(path, FULL_SIZE)
+        picture = np.rot90(picture, turns)
         pieces = pieces_on(sheet, picture, recognise, thresholds)
     page = page_of(picture, pieces, recognise, thresholds)
-    page.pages = pages
+    page.factor, page.pages = factor, pages
     return page
 
 
-def surest(found, recognise, doubtful_below):
+def surest(found, recognise, thresholds):
     """The surest of several readings of a page, lists of pieces, and which way up it is.
 
     Returns its number, and by how many quarters of a turn, counterclockwise, it is to be turned.
     """
-    scores = {(n, 0): sureness(pieces, doubtful_below) for n, pieces in enumerate(found)}
+    scores = {(n, 0): sureness(pieces) for n, pieces in enumerate(found)}
     best = max(scores, key=scores.get)
     if scores[best] < len(found[best[0]]) / 2:
         for n, turns in itertools.product(range(len(found)), (1, 2, 3)):
             turned = [piece.turned(turns) for piece in found[n]]
-            recognise_pieces(turned, recognise)
-            measure_digits(turned, doubtful_below)
-            scores[n, turns] = sureness(turned, doubtful_below, DOUBT_IF_TURNED) - TURNED
+            recognise_pieces(turned, recognise, thresholds)
+            measure_digits(turned)
+            scores[n, turns] = sureness(turned, DOUBT_IF_TURNED) - TURNED
         best = max(scores, key=scores.get)
     return best
 
@@ -113,7 +116,7 @@ def pieces_on(sheet, picture, recognise, thresholds):
     readings = {}  # by their sureness
     for ink in find_inks(part):
         pieces = pieces_of(ink, corner, recognise, thresholds)
-        score = sureness(pieces, thresholds.doubtful_below)
+        score = sureness(pieces)
         readings.setdefault(score, pieces)
         if score >= len(pieces) / 2:
             break
@@ -140,27 +143,27 @@ def pieces_of(ink, corner, recognise, thresholds):
     for piece in pieces:
         y, x = (piece.box[::2] + piece.box[1::2]) // 2 - corner
         (inside if outline[y, x] else outside).append(piece)
-    scores = [sureness(part, thresholds.doubtful_below) for part in (in_cells, inside, outside)]
+    scores = [sureness(part) for part in (in_cells, inside, outside)]
     is_surest = scores[0] == max(scores) and scores[0] > 0  # 1s alone may be remnants of lines
     return in_cells if is_surest else pieces
 
 
 def recognised(pieces, recognise, thresholds):
     """Pieces, a list, recognised, without traces of other ink and the lines they are written on."""
-    recognise_pieces(pieces, recognise)
-    pieces = without_traces(pieces, thresholds.doubtful_below)
-    measure_digits(pieces, thresholds.doubtful_below)
+    recognise_pieces(pieces, recognise, thresholds)
+    pieces = without_traces(pieces)
+    measure_digits(pieces)
     lines = [piece for piece in pieces if piece.width > LONGEST * piece.digit_height]
     parts = [part for line in lines for part in off_the_line(line)]
-    recognise_pieces(parts, recognise)
+    recognise_pieces(parts, recognise, thresholds)
     pieces = [piece for piece in pieces if piece not in lines] + parts
-    measure_digits(pieces, thresholds.doubtful_below)
+    measure_digits(pieces)
     return pieces
 
 
-def without_traces(pieces, doubtful_below):
+def without_traces(pieces):
     """The pieces, a list, without those much fainter than the sure digits: ruling and noise."""
-    is_sure = np.array([p.digit != 1 and p.probability >= doubtful_below for p in pieces], bool)
+    is_sure = np.array([piece.is_sure and piece.digit != 1 for piece in pieces], bool)
     levels = np.array([piece.level for piece in pieces])
     if not is_sure.any():
         return pieces
@@ -168,19 +171,19 @@ def without_traces(pieces, doubtful_below):
     return [pieces[n] for n in np.flatnonzero(is_sure | is_dark)]
 
 
-def sureness(pieces, doubtful_below, doubt=DOUBT):
+def sureness(pieces, doubt=DOUBT):
     """The number of sure digits, less those in doubt. 1s don't count: strips look like them."""
     if not pieces:
         return -np.inf  # nothing found is worse than doubt
     large = [piece for piece in pieces if piece.height >= piece.digit_height / 2]
-    return sum(p.digit != 1 if p.probability >= doubtful_below else -doubt for p in large)
+    return sum(piece.digit != 1 if piece.is_sure else -doubt for piece in large)
 
 
 def page_of(picture, pieces, recognise, thresholds):
     """The Page of a grey picture (height, width) with these pieces of ink, recognised."""
-    rows = find_rows(pieces)
     too_tall = [piece for piece in pieces if piece.height > TALLEST * piece.digit_height]
-    if not is_print(pieces, thresholds.doubtful_below):
+    rows = find_rows([piece for piece in pieces if piece not in too_tall])
+    if not is_print(pieces):
         for row in rows:
             words = [recognise_word(word, recognise, thresholds) for word in words_of(row)]
             row[:] = itertools.chain.from_iterable(words)
@@ -188,13 +191,11 @@ def page_of(picture, pieces, recognise, thresholds):
     tallest = max((piece.height for piece in digits if piece.digit != 1), default=np.inf)
     for row in rows:
         leave_out_strokes(row, tallest)
-        leave_out_words(row, thresholds.doubtful_below)
-    rows += [[piece] for piece in too_tall if piece.probability >= thresholds.doubtful_below]
+        leave_out_words(row)
     digits = [piece for row in rows for piece in row if piece.is_digit]
-    left_out = [piece.box for row in rows for piece in row if not piece.is_digit]
-    left_out += [p.box for p in too_tall if p.probability < thresholds.doubtful_below]
-    is_doubtful = [p.probability < thresholds.doubtful_below or p.may_be_mark for p in digits]
-    texts = [f"{piece.digit}" + "?" * bool(doubt) for piece, doubt in zip(digits, is_doubtful)]
+    left_out = [piece.box for row in [*rows, too_tall] for piece in row if not piece.is_digit]
+    rows += [[piece] for piece in too_tall if piece.is_sure]
+    texts = [f"{p.digit}{'?' if p.may_be_mark or not p.is_sure else ''}" for p in digits]
     return Page(
         picture,
         np.array([piece.box for piece in digits], int).reshape(-1, 4),

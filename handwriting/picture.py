@@ -26,8 +26,9 @@ def load_picture(path, size):
     """Load a picture file, reduced to about `size` pixels of the longer side if it is larger.
 
     Returns a grey picture (height, width) float32, from 0 (black) to 1 (white), upright; how many
-    times it was reduced; and the number of pages in the file, of which this is the first. Raises
-    UserError if it can't be read or has over 89 megapixels, which Pillow takes for an attack.
+    pixels of the file each of its own is long; and the number of pages in the file, of which this
+    is the first. Raises UserError if it can't be read or has over 89 megapixels, which Pillow takes
+    for an attack.
     """
     try:
         with warnings.catch_warnings():
@@ -51,7 +52,7 @@ def load_picture(path, size):
     if enlarge > 1:  # pixels as squares, softened: strokes that touch at corners stay connected
         picture = np.kron(picture, np.ones((enlarge, enlarge), np.float32))
         picture = ndimage.gaussian_filter(picture, enlarge / 3, mode="nearest")
-    return np.clip(picture, 0, 1), factor, pages
+    return np.clip(picture, 0, 1), factor / enlarge, pages
 
 
 def advice(path):

@@ -36,7 +36,8 @@ class Piece:
     paper and 1 within strokes. corner: (2,), its top and left in the picture, None for a piece
     turned or cut off. level: how
     dark its strokes are on the page. image: (28, 28) uint8. probabilities: (10,), less than 1 in
-    sum if the piece was cut off another one. digit_height: of the digits around it, in pixels.
+    sum if the piece was cut off another one. is_sure: whether one of them is not below
+    `doubtful_below` in config.py. digit_height: of the digits around it, in pixels.
     is_digit: whether it is read as one. may_be_mark: whether this digit, a 1, may as well be a
     slash or bracket. row: of the grid that it is in, counted from 1, or 0.
     """
@@ -47,6 +48,7 @@ class Piece:
     level: float = 1
     image: np.ndarray = None
     probabilities: np.ndarray = None
+    is_sure: bool = False
     digit_height: float = 0
     is_digit: bool = False
     may_be_mark: bool = False
@@ -195,8 +197,8 @@ def without_frames(ink):
     """
     labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
     is_frame = np.zeros(ink.shape, bool)
-    for piece, place in enumerate(ndimage.find_objects(labels), start=1):
-        is_piece = labels[place] == piece
+    for label, place in enumerate(ndimage.find_objects(labels), start=1):
+        is_piece = labels[place] == label
         height = len(is_piece)
         if height < 20:
             continue

@@ -64,11 +64,10 @@ def read(path, recognise, thresholds):
     """
     try:
         page = recognise_page(path, recognise, thresholds)
-        with Image.open(path, formats=FORMATS) as image:
-            scale = max(image.size) / max(page.picture.shape)
     except (UserError, MemoryError) as error:
         return UserError("not enough memory" if isinstance(error, MemoryError) else error)
-    boxes, factor = np.rint(scale * page.boxes).astype(int), max(1, max(page.picture.shape) / 600)
+    boxes = np.rint(page.factor * page.boxes).astype(int)
+    factor = max(1, max(page.picture.shape) / 600)
     page.picture = resize(page.picture, [max(1, round(n / factor)) for n in page.picture.shape])
     page.boxes, page.left_out = page.boxes / factor, page.left_out / factor
     return page, boxes
@@ -126,9 +125,10 @@ class Record:
             import plots  # after the answers, since matplotlib is slow to import
 
             number = len(self.pictures) + 1
-            self.pictures.append(f"recognised-{number}.png" if number > 1 else "recognised.png")
+            name = f"recognised-{number}.png" if number > 1 else "recognised.png"
             figure, self.answers = plot_recognised(self.answers), []
-            plots.save_figures({self.pictures[-1]: figure}, self.folder)
+            plots.save_figures({name: figure}, self.folder)
+            self.pictures.append(name)
             with atomic_write(self.path) as file:
                 file.write(self.table.getvalue().encode("utf-8-sig"))  # Excel looks for the mark
 

@@ -6,7 +6,6 @@ from scipy.sparse.csgraph import connected_components
 
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
-TALLEST = 3.5  # of a digit with a long tail
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
 MARK_GAP = 0.3  # between a mark and its row
@@ -14,12 +13,7 @@ MARK_GAP = 0.3  # between a mark and its row
 
 def find_rows(pieces):
     """The pieces in rows, without specks: lists, from above, of pieces from the left."""
-    kept = [
-        piece
-        for piece in pieces
-        if max(piece.height, piece.width) >= SPECK * piece.digit_height
-        and piece.height <= TALLEST * piece.digit_height
-    ]
+    kept = [p for p in pieces if max(p.height, p.width) >= SPECK * p.digit_height]
     if not kept:
         return []
     if any(piece.row for piece in kept):  # in a grid

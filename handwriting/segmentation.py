@@ -37,21 +37,22 @@ def recognise_word(pieces, recognise, thresholds):
             groups[start, stop] = group[0]
         elif stop <= len(pieces) and may_be_one(group):
             groups[start, stop] = together(group)
-    recognise_pieces([group for group in groups.values() if group.image is None], recognise)
+    joined = [group for group in groups.values() if group.image is None]
+    recognise_pieces(joined, recognise, thresholds)
     middle = np.median([p.box[:2].mean() for p in pieces if p.height >= p.digit_height / 2] or 0)
     # the logarithm of the probability of the best way to each place, and what it finds
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
     for (start, stop), group in groups.items():
         ways = []
-        if may_be_digit(group, thresholds.doubtful_below, middle):
+        if may_be_digit(group, middle):
             ways.append((group.probability, [replace(group, is_digit=True)]))
-        if group.probability < thresholds.doubtful_below:
-            ways.append(cut(group, recognise, thresholds.left_out_below))
+        if not group.is_sure:
+            ways.append(cut(group, recognise, thresholds))
         if stop == start + 1:
             ways.append((thresholds.left_out_below, [group]))
         for probability, found in ways:
             score = best[start][0] + np.log(max(probability, 1e-9))
-            if probability >= thresholds.left_out_below and score > best[stop][0]:
+            if found and probability >= thresholds.left_out_below and score > best[stop][0]:
                 best[stop] = score, best[start][1] + found
     return best[-1][1]
 
@@ -67,16 +68,17 @@ def may_be_one(pieces):
     return connected_components(is_fragment & is_close, directed=False)[0] == 1
 
 
-def cut(piece, recognise, least):
+def cut(piece, recognise, thresholds):
     """Cut a piece into two or more digits: their probability, and a list of these.
 
-    What is less probable than `least` is not followed: print and scribbles are soon given up.
+    What is less probable than `left_out_below` is not followed, so print and scribbles are soon
+    given up.
     """
     height, width = piece.digit_height, piece.ink.shape[1]
     if not NARROWEST_CUT * height <= piece.width <= WIDEST_CUT * height:
         return 0, []
     number = max(2, round(width / height / PLACE_DISTANCE))
-    places = np.rint(np.linspace(0, width, number + 1)).astype(int)
+    places = np.unique(np.rint(np.linspace(0, width, number + 1)).astype(int))
     best = {0: (1, [])}  # the probability of the most probable parts up to a place, and these
     for left in places[:-1]:
         if left not in best:
@@ -91,14 +93,15 @@ def cut(piece, recognise, least):
             box = box_of(ink) + np.repeat(np.add(piece.corner, (0, left)), 2)
             if box[1] - box[0] > LOWEST_PART * height:
                 parts[right] = Piece(box, ink, corner=None, digit_height=height, is_digit=True)
-        recognise_pieces(list(parts.values()), recognise)
+        recognise_pieces(list(parts.values()), recognise, thresholds)
         for right, part in parts.items():
             product = product_left * part.probability * (TOUCHING if right < width else 1)
-            if product >= least and product > best.get(right, (0, []))[0]:
+            if product >= thresholds.left_out_below and product > best.get(right, (0, []))[0]:
                 best[right] = product, [*found, part]
     product, found = best.get(width, (0, []))
     if sum(part.digit == 1 for part in found) > len(found) / 2:
         return 0, []  # 1s that seem to touch are an H or M, or a scribble
     for part in found:  # it is a digit only if the others are
         part.probabilities = part.probabilities * product / part.probability
+        part.is_sure = product >= thresholds.doubtful_below
     return product, found

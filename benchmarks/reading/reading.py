@@ -20,7 +20,6 @@ import functools
 import io
 import math
 import multiprocessing
-import os
 import re
 import sys
 import textwrap
@@ -28,12 +27,12 @@ import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the processes share the cores already
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
+from threadpoolctl import threadpool_limits
 
 from benchmarks.reading.pages import KINDS
 from benchmarks.reading.paper import as_image
@@ -123,7 +122,8 @@ def main():
     arguments = parser.parse_args()
     kinds = [kind for kind in KINDS if arguments.only in kind]
     header = f"{arguments.number} pages of", "read exactly", "digit error rate", "silent errors"
-    with multiprocessing.Pool() as pool:
+    # one BLAS thread each, since the processes share the cores already
+    with multiprocessing.Pool(initializer=threadpool_limits, initargs=(1,)) as pool:
         print_table(header, (table_row(pool, kind, arguments) for kind in kinds))
     if len(kinds) == len(KINDS) and not arguments.choosing:
         draw_pages(PROJECT / "docs" / "pages.png")
