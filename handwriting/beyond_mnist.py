@@ -63,7 +63,15 @@ DRAWN = {
         0,0 100,100 / 90,0 10,100 | 70,0 25,25 25,75 70,100 | 30,0 75,25 75,75 30,100 |
         75,0 20,0 20,100 75,100 | 25,0 80,0 80,100 25,100 | 0,50 100,50""",
 }
-DRAWN = [(label, style) for label, styles in DRAWN.items() for style in styles.split("|")]
+
+
+def to_strokes(text):
+    """Strokes, each (n, 2) points x and y, from points "x,y" in hundredths; a / starts a stroke."""
+    lines = (stroke.split() for stroke in text.split("/"))
+    return [np.array([point.split(",") for point in line], float) / 100 for line in lines]
+
+
+DRAWN = [(label, to_strokes(s)) for label, styles in DRAWN.items() for s in styles.split("|")]
 
 
 def extra_images(images, labels, random_generator):
@@ -89,9 +97,8 @@ def pick(images, labels, random_generator):
 
 def drawn_character(images, labels, random_generator):
     """A digit or symbol in one of the styles of DRAWN."""
-    label, style = DRAWN[random_generator.integers(len(DRAWN))]
-    strokes = [[p.split(",") for p in stroke.split()] for stroke in style.split("/")]
-    return drawn([np.array(stroke, float) / 100 for stroke in strokes], random_generator), label
+    label, strokes = DRAWN[random_generator.integers(len(DRAWN))]
+    return drawn(strokes, random_generator), label
 
 
 def printed_digit(images, labels, random_generator):

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from benchmarks.reading import non_digits
-from benchmarks.reading.writer import strokes
 from handwriting import beyond_mnist
 from handwriting.beyond_mnist import KINDS, extra_images
 from handwriting.normalise import box_of
@@ -54,7 +53,7 @@ def test_the_pen_changes_the_thickness_of_strokes_and_not_their_place():
 def test_the_benchmark_shares_no_typeface_no_symbol_and_no_drawing():
     assert not {*non_digits.FACES} & {*beyond_mnist.TYPEFACES}
     assert not {*non_digits.SYMBOLS} & {*beyond_mnist.SYMBOLS}
-    trained = [[line.tolist() for line in strokes(style)] for _, style in beyond_mnist.DRAWN]
+    trained = [[line.tolist() for line in strokes] for _, strokes in beyond_mnist.DRAWN]
     for drawing in non_digits.DRAWINGS.values():
         assert [line.tolist() for line in drawing] not in trained
 

@@ -8,7 +8,8 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.reading.paper import stacked
-from benchmarks.reading.writer import CIRCLE, drawn, strokes
+from benchmarks.reading.writer import CIRCLE, drawn
+from handwriting.beyond_mnist import to_strokes
 
 FACES = [f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")]
 FACES += [f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")]
@@ -17,12 +18,12 @@ WORDS = """account address amount answer bank birth black city class colour coun
     delivery desk door email family garden hour invoice kitchen letter meter minute month name
     number office order page paper phone price quantity reading signature street table total"""
 DRAWINGS = {
-    "house": strokes("0,100 0,40 50,0 100,40 100,100 0,100 / 40,100 40,60 60,60 60,100"),
+    "house": to_strokes("0,100 0,40 50,0 100,40 100,100 0,100 / 40,100 40,60 60,60 60,100"),
     "sun": [0.5 * CIRCLE + 0.25, *np.stack([CIRCLE[::5], 0.65 * CIRCLE[::5] + 0.175], axis=1)],
-    "face": [CIRCLE, 0.1 * CIRCLE + 0.3, 0.1 * CIRCLE + (0.6, 0.3), *strokes("30,70 50,80 70,70")],
-    "arrow": strokes("0,50 100,50 / 60,20 100,50 60,80"),
-    "boat": strokes("0,70 20,100 80,100 100,70 0,70 / 50,70 50,0 85,55 50,55"),
-    "fish": [0.6 * CIRCLE * (1, 0.7) + (0, 0.3), *strokes("60,50 100,20 100,80 60,50")],
+    "face": [CIRCLE, CIRCLE / 10 + 0.3, CIRCLE / 10 + (0.6, 0.3), *to_strokes("30,70 50,80 70,70")],
+    "arrow": to_strokes("0,50 100,50 / 60,20 100,50 60,80"),
+    "boat": to_strokes("0,70 20,100 80,100 100,70 0,70 / 50,70 50,0 85,55 50,55"),
+    "fish": [0.6 * CIRCLE * (1, 0.7) + (0, 0.3), *to_strokes("60,50 100,20 100,80 60,50")],
 }
 
 

@@ -4,6 +4,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from handwriting.beyond_mnist import to_strokes
+
 PEN = 2.5  # thickness of MNIST's strokes, in its pixels
 SPACE = 12  # what a space adds to a gap, in MNIST's pixels
 FINE = 4  # how many times as large as MNIST's pixels those are that thin strokes are drawn with
@@ -11,13 +13,6 @@ FINE = 4  # how many times as large as MNIST's pixels those are that thin stroke
 LOOPS = {0: [1], 1: [0], 2: [0, 1], 3: [0], 4: [0, 1], 5: [0], 6: [1], 7: [0], 8: [2], 9: [1]}
 ANGLES = np.linspace(0, 2 * np.pi, 41)
 CIRCLE = 0.5 + 0.5 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)  # in a unit square
-
-
-def strokes(text):
-    """Strokes, each (n, 2) points x and y, from points "x,y" in hundredths; a / starts a stroke."""
-    lines = (stroke.split() for stroke in text.split("/"))
-    return [np.array([point.split(",") for point in line], float) / 100 for line in lines]
-
 
 MARKS = {  # strokes in hundredths of a digit's height
     ".": "10,96 10,96",
@@ -32,7 +27,7 @@ MARKS = {  # strokes in hundredths of a digit's height
     ")": "0,0 14,13 23,31 27,50 23,69 14,87 0,100",
     "I": "0,30 30,0 26,100",  # a 1 with a flag
 }
-MARKS = {mark: strokes(text) for mark, text in MARKS.items()} | {"O": [CIRCLE * (0.45, 1)]}
+MARKS = {mark: to_strokes(text) for mark, text in MARKS.items()} | {"O": [CIRCLE * (0.45, 1)]}
 READ_AS = {"I": "1", "O": "0"}  # an oval 0; other marks leave a space
 TALL = "/()I"  # marks that reach beyond digits
 
