@@ -1,7 +1,7 @@
 """The grid of a sudoku, a table or a form: what is written in its cells, without the lines."""
 
 import numpy as np
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from handwriting.pieces import NEIGHBOURS, boxes_of
 from handwriting.rows import rows_of
@@ -104,6 +104,8 @@ def line_through(x, y, width):
 
     Siegel: Robust Regression Using Repeated Medians, 1982; then least squares, without outliers.
     """
+    from scipy import stats  # slow to import
+
     slope, start = stats.siegelslopes(y, x)
     errors = abs(start + slope * x - y)
     is_close = errors <= max(2, 2 * np.median(errors))

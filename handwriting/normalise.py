@@ -17,8 +17,9 @@ def normalise(ink):
     """
     top, bottom, left, right = box_of(ink)
     side = max(bottom - top, right - left)
-    ink = np.pad(np.clip(ink, 0, 1), side)  # the square may reach out of the picture
-    y, x = (top + bottom + side) / 2, (left + right + side) / 2
+    margin = int(0.65 * side) + 2  # the square may reach out of the picture, and so may its filter
+    ink = np.pad(np.clip(ink, 0, 1), margin)
+    y, x = margin + (top + bottom - side) / 2, margin + (left + right - side) / 2
     image = resize(ink, (20, 20), (x, y, x + side, y + side))
     image = image / np.clip(image.max(), 0.1, 1)  # the strokes of a thin pen would be pale
     image = np.rint(255 * np.clip(image, 0, 1))

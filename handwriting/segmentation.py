@@ -8,7 +8,6 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 
 from handwriting.marks import may_be_digit, recognise_pieces
 from handwriting.normalise import box_of
@@ -65,7 +64,8 @@ def may_be_one(pieces):
     gap_y = np.maximum(top, top.T) - np.minimum(bottom, bottom.T)
     is_fragment = np.minimum(bottom - top, (bottom - top).T) <= TALLEST_FRAGMENT * height
     is_close = np.maximum(gap_x, gap_y) <= WIDEST_GAP * height
-    return connected_components(is_fragment & is_close, directed=False)[0] == 1
+    pairs = np.count_nonzero(np.triu(is_fragment & is_close, 1))
+    return pairs >= len(pieces) - 1  # of up to three pieces, this connects all
 
 
 def cut(piece, recognise, thresholds):
