@@ -136,7 +136,7 @@ SOURCES = {
 def preprocess(images, deskew):
     """Convert images to network inputs: (n, 28, 28) uint8 to (n, 784) float32, about 0 to 1.
 
-    deskew: whether to straighten the digits and normalise their size (`deskewed`).
+    deskew: straighten the digits and normalise their size. Raises ValueError for other shapes.
     """
     if images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
         raise ValueError(f"images must have the shape (n, {SIDE}, {SIDE}), not {images.shape}")

@@ -60,7 +60,7 @@ def check_writable(path):
 
 @contextlib.contextmanager
 def signals_to(handler):
-    """Handle Ctrl-C, SIGTERM and SIGHUP by `handler`, but not those that are ignored (nohup)."""
+    """Handle Ctrl-C, Ctrl-Break, SIGTERM and SIGHUP by `handler`, if not ignored (nohup)."""
     # not every system has all
     numbers = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"))
     handlers = {number: signal.getsignal(number) for number in numbers if number}

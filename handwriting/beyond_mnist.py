@@ -179,7 +179,7 @@ def cut_off(ink, random_generator):
 
 
 def beside(left, right, random_generator):
-    """Two inks, (28, width) each, in one; the right one is moved left until their strokes touch."""
+    """Two inks, (height, width) each, in one; the right one is moved left until they touch."""
     size = random_generator.integers(22, 34)
     right = resize(right, (size, size))
     room = len(left) + 8 - size

@@ -28,7 +28,8 @@ def processor():
 def describe_machine():
     """The processor and the versions of Python and of the packages, in one line."""
     texts = [f"{os.cpu_count()} cores of {processor()}", f"Python {platform.python_version()}"]
-    installed = {package.name: package.version for package in importlib.metadata.distributions()}
+    packages = importlib.metadata.distributions()
+    installed = {package.name.replace("_", "-"): package.version for package in packages}
     texts += [f"{name} {installed[name]}" for name in PACKAGES if name in installed]
     return ", ".join(texts)
 
