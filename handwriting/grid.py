@@ -20,10 +20,10 @@ FEW_POINTS = 6  # of a line that isn't taken for bent
 
 
 def find_grid(ink):
-    """The largest grid in ink (height, width): two arrays of its shape, or None.
+    """The largest grid in ink (height, width): three arrays of its shape, or None.
 
-    The first, integers, holds the number of its row for each pixel in a cell, counted from 1, and 0
-    on lines and elsewhere. The second is a mask of all within the grid.
+    The first two, integers, hold the numbers of its row and its column for each pixel in a cell,
+    counted from 1, and 0 on lines and elsewhere. The third is a mask of all within the grid.
     """
     is_line = ndimage.binary_closing(np.pad(ink > FAINTEST_INK, 2), NEIGHBOURS)[2:-2, 2:-2]
     holes, _ = ndimage.label(~is_line)
@@ -39,7 +39,7 @@ def find_grid(ink):
     cells = np.where((rows > 0) & (columns > 0), rows * (columns.max() + 1) + columns, 0)
     is_inside = insides(cells, places, masks, max(2, round(RIM * side)))
     outline = ndimage.maximum_filter(cells, 2 * reach_of(side) + 1) > 0
-    return np.where(is_inside, rows, 0), outline
+    return rows * is_inside, columns * is_inside, outline
 
 
 def find_cells(holes):

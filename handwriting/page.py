@@ -32,6 +32,7 @@ DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are 
 DOUBT_IF_TURNED = 2  # the same when another way up is tried
 GAP_STEP = 2  # the narrowest gap between numbers by the widest inside one, at least
 TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
+SINGLE = 0.9  # of the digits in a grid, the share alone in their cells, if a cell holds one digit
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 # in heights of a digit:
 TALLEST = 3.5  # of a digit with a long tail
@@ -132,12 +133,12 @@ def pieces_of(ink, corner, recognise, thresholds):
     grid = find_grid(ink)
     if grid is None:
         return pieces
-    rows, outline = grid
+    rows, columns, outline = grid
     content = np.where(rows > 0, ink, 0)
     in_cells = cut_out(content, strokes_in(content), corner)
     for piece in in_cells:
         y, x = piece.corner - corner + np.argwhere(piece.ink > 0.5)[0]  # any pixel of a stroke
-        piece.row = rows[y, x]
+        piece.cell = rows[y, x], columns[y, x]
     in_cells = recognised(in_cells, recognise, thresholds)
     inside, outside = [], []
     for piece in pieces:
@@ -211,18 +212,21 @@ def page_of(picture, pieces, recognise, thresholds):
 def answer(rows, texts):
     """The answer: texts of the digits in rows, spaces for marks and gaps, _ for what is lost."""
     texts, widest = iter(texts), widest_gap(rows)
+    cells = [piece.cell for row in rows for piece in row if piece.is_digit]
+    # where a cell holds a digit, a row is a number, and an empty cell ends it
+    step = 2 if len(set(cells)) > SINGLE * len(cells) else 1
     lines = []
     for row in rows:
-        line, end = "", np.inf
+        line, last = "", None
         digits = [piece.box for piece in row if piece.is_digit]
         marks = [not piece.is_digit and is_mark(piece) for piece in row]
         dots = len(row) - len(digits) - sum(marks)
         for piece, is_sign in zip(row, marks):
             if piece.is_digit:
-                line += " " if piece.box[2] - end > widest * piece.digit_height else ""
-                line, end = line + next(texts), piece.box[3]
+                line += " " if last and are_apart(last, piece, widest, step) else ""
+                line, last = line + next(texts), piece
                 continue
-            end, middle = np.inf, piece.box[2:].mean()
+            last, middle = None, piece.box[2:].mean()
             is_over = any(left < middle < right for *_, left, right in digits)
             if is_sign and digits:
                 line += " "
@@ -232,6 +236,16 @@ def answer(rows, texts):
                 line += " "
         lines.append(line)
     return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())
+
+
+def are_apart(left, right, widest, step):
+    """Whether two digits belong to different numbers: by their cells in a grid, or by the gap.
+
+    widest: the widest gap inside a number, in heights of a digit. step: from one column to another.
+    """
+    if right.cell:
+        return right.cell[1] - left.cell[1] >= step
+    return right.box[2] - left.box[3] > widest * right.digit_height
 
 
 def widest_gap(rows):

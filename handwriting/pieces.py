@@ -39,7 +39,7 @@ class Piece:
     sum if the piece was cut off another one. is_sure: whether one of them is not below
     `doubtful_below` in config.py. digit_height: of the digits around it, in pixels.
     is_digit: whether it is read as one. may_be_mark: whether this digit, a 1, may as well be a
-    slash or bracket. row: of the grid that it is in, counted from 1, or 0.
+    slash or bracket. cell: of the grid that it is in, row and column, counted from 1, or None.
     """
 
     box: np.ndarray
@@ -52,7 +52,7 @@ class Piece:
     digit_height: float = 0
     is_digit: bool = False
     may_be_mark: bool = False
-    row: int = 0
+    cell: tuple = None
 
     @property
     def height(self):
@@ -134,7 +134,7 @@ def off_the_line(piece):
     sizes = piece.digit_height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
     length, reach, thickness = np.maximum(1, np.rint(sizes).astype(int))
     ink = without_lines(piece.ink, length, reach, thickness)
-    return [replace(part, row=piece.row) for part in cut_out(ink, ink > 0.5, piece.corner)]
+    return [replace(part, cell=piece.cell) for part in cut_out(ink, ink > 0.5, piece.corner)]
 
 
 def cut_out(ink, is_stroke, corner):
@@ -168,7 +168,8 @@ def together(pieces):
         np.maximum(target, piece.ink, out=target)
     top, bottom, left, right = np.array([piece.box for piece in pieces]).T
     box = np.array([top.min(), bottom.max(), left.min(), right.max()])
-    return Piece(box, ink, corner, digit_height=max(piece.digit_height for piece in pieces))
+    height = max(piece.digit_height for piece in pieces)
+    return Piece(box, ink, corner, digit_height=height, cell=pieces[0].cell)
 
 
 def faintest_ink(ink, share=FAINTEST_SHARE):

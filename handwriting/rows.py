@@ -16,10 +16,10 @@ def find_rows(pieces):
     kept = [p for p in pieces if max(p.height, p.width) >= SPECK * p.digit_height]
     if not kept:
         return []
-    if any(piece.row for piece in kept):  # in a grid
+    if any(piece.cell for piece in kept):  # in a grid
         kept.sort(key=lambda piece: piece.box[2])
-        numbers = sorted({piece.row for piece in kept})
-        return [[piece for piece in kept if piece.row == number] for number in numbers]
+        numbers = sorted({piece.cell[0] for piece in kept})
+        return [[piece for piece in kept if piece.cell[0] == number] for number in numbers]
     heights = np.array([piece.digit_height for piece in kept])
     boxes = levelled(np.array([piece.box for piece in kept]), heights)
     rows = rows_of(boxes, heights)

@@ -11,7 +11,7 @@ import numpy as np
 
 from handwriting.marks import may_be_digit, recognise_pieces
 from handwriting.normalise import box_of
-from handwriting.pieces import Piece, together
+from handwriting.pieces import together
 
 MOST_PARTS = 3  # pieces of one digit
 TOUCHING = 0.75  # factor of the probability for each place where digits touch
@@ -92,7 +92,7 @@ def cut(piece, recognise, thresholds):
                 continue
             box = box_of(ink) + np.repeat(np.add(piece.corner, (0, left)), 2)
             if box[1] - box[0] > LOWEST_PART * height:
-                parts[right] = Piece(box, ink, corner=None, digit_height=height, is_digit=True)
+                parts[right] = replace(piece, box=box, ink=ink, corner=None, is_digit=True)
         recognise_pieces(list(parts.values()), recognise, thresholds)
         for right, part in parts.items():
             product = product_left * part.probability * (TOUCHING if right < width else 1)

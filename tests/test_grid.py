@@ -29,9 +29,10 @@ def test_rows_of_cells_without_lines(clear):
     picture = np.pad(table(clear), 50, constant_values=0.9)
     picture[50 + SIDE : 54 + SIDE, 80:90] = 0.9  # a gap joins two holes
     picture[50 + 2 * SIDE : 54 + 3 * SIDE, 230] = 0.2  # a stroke divides one
-    rows, outline = find_grid(0.9 - picture)
+    rows, columns, outline = find_grid(0.9 - picture)
     middles = 50 + SIDE // 2 + SIDE * np.arange(4)
     assert (rows[np.ix_(middles, middles)] == [[1], [2], [3], [4]]).all()
+    assert (columns[np.ix_(middles, middles)] == [1, 2, 3, 4]).all()
     lines = 52 + SIDE * np.arange(5)
     assert not rows[lines].any() and not rows[:, lines].any()
     inside = outline[54:-54, 54:-54]
@@ -63,6 +64,21 @@ def test_a_row_of_cells_is_one_whatever_the_height_of_its_digits(clear, read):
         picture[top : top + 56, SIDE * column + 30 : SIDE * column + 86] = digit
     picture = np.pad(with_lines(picture, 3, 4), 40, constant_values=0.9)
     assert page_of(picture, read).text == "3702 5469 2285"
+
+
+def test_an_empty_cell_is_a_space_and_numbers_in_cells_are_apart(clear, read):
+    picture = np.full((3 * SIDE + 4, 4 * SIDE + 4), 0.9)
+    for row, column in np.ndindex(3, 4):
+        y, x = SIDE * row + 28, SIDE * column + 28
+        picture[y : y + 56, x : x + 56] = page(clear[[ROWS[row][column]]], 2, margin=0)
+    picture[SIDE:-SIDE, SIDE : 2 * SIDE] = 0.9
+    grid = np.pad(with_lines(picture.copy(), 3, 4), 40, constant_values=0.9)
+    assert page_of(grid, read).text == "3702 5 69 2285"
+    for row, column in np.ndindex(3, 2):
+        y, x = SIDE * row + 28, SIDE * column + 3
+        picture[y : y + 56, x : x + 108] = page(clear[[4, 7]], 2, margin=0)[:, 2:-2]
+    grid = np.pad(with_lines(picture, 3, 4), 40, constant_values=0.9)
+    assert page_of(grid, read).text == "47 47 0 2 47 47 6 9 47 47 8 5"
 
 
 @pytest.mark.parametrize("rows, columns, is_grid", [(2, 4, False), (3, 3, True)])
