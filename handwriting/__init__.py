@@ -5,7 +5,8 @@ on black. Other digits are misread unless they are made like them. So a picture 
 
     picture.py        file     ->  grey picture, upright
     sheet.py          picture  ->  the sheets of paper in it; how much ink is where
-    pieces.py         ink      ->  connected pieces; frames and ruling are gone
+    lines.py          ink      ->  ink without ruling, boxes and combs
+    pieces.py         ink      ->  connected pieces
     normalise.py      a piece  ->  28 x 28 pixels, as MNIST's images were made, to be recognised
     marks.py          pieces   ->  the height of the digits around each; what is a sign or print
     grid.py           ink      ->  the cells of a sudoku or table; what is in them is read alone

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import ndimage
 
-from handwriting.pieces import NEIGHBOURS, boxes_of
+from handwriting.normalise import boxes_of
 from handwriting.rows import rows_of
-from handwriting.sheet import FAINTEST_INK
+from handwriting.sheet import FAINTEST_INK, NEIGHBOURS
 
 FEWEST_CELLS, MOST_CELLS = 9, 1000  # squared paper has more; time grows with their square
 SMALLEST_CELL = 16  # pixels of the shorter side

@@ -33,3 +33,9 @@ def box_of(ink):
     """The box around the strokes in ink (height, width): top, bottom, left, right, (4,)."""
     y, x = np.nonzero(ink > 0.5)
     return np.array([y.min(), y.max() + 1, x.min(), x.max() + 1])
+
+
+def boxes_of(labels):
+    """The boxes (n, 4) integers of labelled pieces: top, bottom, left, right."""
+    slices = ndimage.find_objects(labels)
+    return np.array([(y.start, y.stop, x.start, x.stop) for y, x in slices], int).reshape(-1, 4)

@@ -19,10 +19,10 @@ from handwriting.marks import (
     words_of,
 )
 from handwriting.picture import load_picture
-from handwriting.pieces import cut_out, find_pieces, off_the_line, strokes_in
+from handwriting.pieces import cut_out, find_pieces, off_the_line
 from handwriting.rows import find_rows
 from handwriting.segmentation import recognise_word
-from handwriting.sheet import find_inks, find_sheets, joined
+from handwriting.sheet import find_inks, find_sheets, joined, strokes_in
 from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to

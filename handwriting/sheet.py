@@ -16,6 +16,10 @@ CLEAR_SKEW = 0.4  # of 1: of differences from the surroundings, if ink is surely
 WIDE_WINDOW, NARROW_WINDOW = 1 / 3, 1 / 10
 KEPT = 0.8  # of the darkest ink, what the narrow window keeps unless strokes are as wide
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
+FAINTEST_SHARE = 0.25  # of the darkest ink, what a pixel of a stroke holds, at least
+THIN_SHARE = 0.2  # the same of a faint stroke by itself
+CLEAR = 1.5  # darkest ink of a stroke by the faintest, at least
+NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
 
 
 @dataclass
@@ -120,3 +124,21 @@ def find_ink(picture, small, share):
 def paper_of(ink):
     """Values of `ink` at the pixels that are surely paper, perhaps a minority: (n,)."""
     return ink[ink <= max(FAINTEST_INK, ink.max() / 2)]
+
+
+def faintest_ink(ink, share=FAINTEST_SHARE):
+    """How much ink, at least, a pixel of a stroke holds: a float. The rest is paper and noise."""
+    noise = 1.4826 * np.median(np.abs(paper_of(ink)))  # the standard deviation, if it is normal
+    floor = max(FAINTEST_INK, 4 * noise)
+    strokes = ink[ink > floor]
+    return max(floor, share * np.percentile(strokes, 95)) if strokes.size else floor
+
+
+def strokes_in(ink):
+    """Where strokes are in ink (height, width), a mask: those of a thin pen are fainter."""
+    low = faintest_ink(ink, THIN_SHARE)
+    labels, number = ndimage.label(ink > low, NEIGHBOURS)
+    darkest = np.append(0, ndimage.maximum(ink, labels, np.arange(1, number + 1)))
+    faintest = np.maximum(low, FAINTEST_SHARE * darkest)
+    faintest[darkest < CLEAR * faintest_ink(ink)] = np.inf
+    return ink > faintest[labels]
