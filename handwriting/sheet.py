@@ -12,7 +12,7 @@ SMOOTH = 0.015  # steepest change of brightness on a sheet, from one pixel of th
 SMALLEST_SHEET = 0.05  # share of the picture
 NOTCH = 6  # pixels of the sketch: half the width of what is filled at a sheet's edge
 CLEAR_SKEW = 0.4  # of 1: of differences from the surroundings, if ink is surely darker or lighter
-# of the longer side: wider than strokes, narrower than shadows, or even than glare and folds
+# of the longer side: wider than any stroke, and narrow enough to leave out glare and folds
 WIDE_WINDOW, NARROW_WINDOW = 1 / 3, 1 / 10
 KEPT = 0.8  # of the darkest ink, what the narrow window keeps unless strokes are as wide
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
