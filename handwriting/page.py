@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from data_preprocessing import SIDE
 from handwriting.grid import find_grid
@@ -64,6 +65,7 @@ class Page:
     pages: int = 1
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # others would wait more than they work
 def recognise_page(path, recognise, thresholds):
     """Recognise the digits in a picture file: a Page. Raises UserError if it is no picture.
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from threadpoolctl import threadpool_limits
 
 from data_preprocessing import SIDE
 from files import UserError, atomic_write, check_writable, printable
@@ -64,8 +63,7 @@ def read(path, recognise, thresholds):
     The page's picture is as small as it is shown: those of many photographs would fill the memory.
     """
     try:
-        with threadpool_limits(1, user_api="blas"):  # others would wait more than they work
-            page = recognise_page(path, recognise, thresholds)
+        page = recognise_page(path, recognise, thresholds)
     except (UserError, MemoryError) as error:
         return UserError("not enough memory" if isinstance(error, MemoryError) else error)
     boxes = np.rint(page.factor * page.boxes).astype(int)
