@@ -32,7 +32,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
-from threadpoolctl import threadpool_limits
 
 from benchmarks.reading.pages import KINDS
 from benchmarks.reading.paper import as_image
@@ -122,8 +121,7 @@ def main():
     arguments = parser.parse_args()
     kinds = [kind for kind in KINDS if arguments.only in kind]
     header = f"{arguments.number} pages of", "read exactly", "digit error rate", "silent errors"
-    # one BLAS thread each, since the processes share the cores already
-    with multiprocessing.Pool(initializer=threadpool_limits, initargs=(1,)) as pool:
+    with multiprocessing.Pool() as pool:
         print_table(header, (table_row(pool, kind, arguments) for kind in kinds))
     if len(kinds) == len(KINDS) and not arguments.choosing:
         draw_pages(PROJECT / "docs" / "pages.png")
