@@ -46,7 +46,7 @@ def test_a_circle_and_a_line_through_digits_are_left_out(clear, read):
     assert answer(picture, read).replace("?", "") == "3648"
 
 
-@pytest.mark.parametrize("quality", [10, 20, 60, 95])
+@pytest.mark.parametrize("quality", [10, 15, 20, 30, 45, 60, 95])
 def test_ruling_in_a_picture_that_was_compressed(read, tmp_path, quality):
     image = Image.open(PROJECT / "docs" / "handwriting.jpg")
     image.save(tmp_path / "p.jpg", quality=quality)
