@@ -71,11 +71,16 @@ def may_be_digit(piece, middle):
     middle: the vertical middle of its word. Commas begin below it.
     """
     if piece.digit == 1 and stroke_of(piece):
-        is_low_one = piece.probability >= SURE and is_tall(piece) and piece.box[0] < middle
-        return piece.height >= LOWEST_ONE * piece.digit_height or is_low_one
+        is_raised = piece.probability >= SURE and is_tall(piece) and piece.box[0] < middle
+        return is_raised or not is_low(piece)
     if piece.height < LOWEST_DIGIT * piece.digit_height:
         return piece.probability >= SURE
     return piece.is_sure or not cross_of(piece)
+
+
+def is_low(piece):
+    """Whether a 1 is no taller than a comma, dash or apostrophe."""
+    return piece.height < LOWEST_ONE * piece.digit_height
 
 
 def is_tall(piece):
@@ -169,8 +174,7 @@ def leave_out_strokes(row, tallest):
             if others and is_formula:
                 is_bracket = abs(lean) < BRACKET_LEAN and abs(bow) > BOW
                 piece.is_digit &= not is_bracket and excess <= FORMULA_LEAN
-            is_low = piece.height < LOWEST_ONE * piece.digit_height
-            piece.may_be_mark = excess > LEAN or abs(bow) > BOW or is_low
+            piece.may_be_mark = excess > LEAN or abs(bow) > BOW or is_low(piece)
 
 
 def leave_out_words(row):

@@ -31,10 +31,10 @@ FULL_SIZE = 1800  # the same, where the digits are small
 SMALL = 24  # pixels; lower digits are read again in a larger picture
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
 DOUBT_IF_TURNED = 2  # the same when another way up is tried
+TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 GAP_STEP = 2  # the narrowest gap between numbers by the widest inside one, at least
 TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
 SINGLE = 0.9  # of the digits in a grid, the share alone in their cells, if a cell holds one digit
-TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 # in heights of a digit:
 TALLEST = 3.5  # of a digit with a long tail
 LONGEST = 3  # of a piece that is no line
@@ -65,7 +65,7 @@ class Page:
     pages: int = 1
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")  # others would wait more than they work
+@threadpool_limits.wrap(limits=1, user_api="blas")  # a second one would mostly wait
 def recognise_page(path, recognise, thresholds):
     """Recognise the digits in a picture file: a Page. Raises UserError if it is no picture.
 

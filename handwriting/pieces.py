@@ -24,12 +24,11 @@ class Piece:
 
     box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
     paper and 1 within strokes. corner: (2,), its top and left in the picture, None for a piece
-    turned or cut off. level: how
-    dark its strokes are on the page. image: (28, 28) uint8. probabilities: (10,), less than 1 in
-    sum if the piece was cut off another one. is_sure: whether one of them is not below
-    `doubtful_below` in config.py. digit_height: of the digits around it, in pixels.
-    is_digit: whether it is read as one. may_be_mark: whether this digit, a 1, may as well be a
-    slash or bracket. cell: of the grid that it is in, row and column, counted from 1, or None.
+    turned or cut off. level: how dark its strokes are on the page. image: (28, 28) uint8.
+    probabilities: (10,), less than 1 in sum if the piece was cut off another one. is_sure: whether
+    the largest of them reaches `doubtful_below` in config.py. digit_height: of the digits around
+    it, in pixels. is_digit: whether it is read as one. may_be_mark: whether this digit, a 1, may as
+    well be a slash, bracket or apostrophe. cell: row and column in a grid, counted from 1, or None.
     """
 
     box: np.ndarray

@@ -67,9 +67,9 @@ def read(path, recognise, thresholds):
     except (UserError, MemoryError) as error:
         return UserError("not enough memory" if isinstance(error, MemoryError) else error)
     boxes = np.rint(page.factor * page.boxes).astype(int)
-    factor = max(1, max(page.picture.shape) / 600)
-    page.picture = resize(page.picture, [max(1, round(n / factor)) for n in page.picture.shape])
-    page.boxes, page.left_out = page.boxes / factor, page.left_out / factor
+    reduction = max(1, max(page.picture.shape) / 600)
+    page.picture = resize(page.picture, [max(1, round(n / reduction)) for n in page.picture.shape])
+    page.boxes, page.left_out = page.boxes / reduction, page.left_out / reduction
     return page, boxes
 
 
