@@ -55,7 +55,7 @@ def make_parser(train_model, config):
 
     train_model, config: the defaults that --help shows.
     """
-    about = "Recognise handwritten digits: evaluate a network, train one, or read your own."
+    about = "Recognise handwritten digits: evaluate a network, train one, or read pictures."
     parser = argparse.ArgumentParser(usage=USAGE, description=about, allow_abbrev=False)
     option, mode = parser.add_argument, parser.add_mutually_exclusive_group().add_argument
     switch = argparse.BooleanOptionalAction
