@@ -108,8 +108,8 @@ class Handler(RequestHandler):
 
 
 def read(model, settings, name, body):
-    """The digits in a picture file, as a dictionary; boxes are shares of its height and width."""
-    page = recognise_page(io.BytesIO(body), model.predict_proba, settings)
+    """The digits in a picture, upright if drawn, as a dictionary; boxes are shares of its sides."""
+    page = recognise_page(io.BytesIO(body), model.predict_proba, settings, name == "draw")
     size = np.repeat(page.picture.shape, 2)
     answer = {"text": page.text, "digits": [], "left_out": (page.left_out / size).tolist()}
     for text, *arrays in zip(page.texts, page.boxes / size, page.probabilities, page.images):

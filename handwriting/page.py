@@ -66,11 +66,12 @@ class Page:
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # a second one would mostly wait
-def recognise_page(path, recognise, thresholds):
+def recognise_page(path, recognise, thresholds, is_upright=False):
     """Recognise the digits in a picture file: a Page. Raises UserError if it is no picture.
 
     path: a path or a file object. recognise: function that turns images (n, 28, 28) uint8 into
-    probabilities (n, 10). thresholds: those of config.py, in a namespace.
+    probabilities (n, 10). thresholds: those of config.py, in a namespace. is_upright: whether it
+    is upright for certain; else it is turned if that makes more digits sure.
     """
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
@@ -80,7 +81,7 @@ def recognise_page(path, recognise, thresholds):
     if len(parts) > 1:
         sheets.append(joined(parts, sheets[0].paper))
         found.append(pieces_on(sheets[-1], picture, recognise, thresholds))
-    best, turns = surest(found, recognise, thresholds)
+    best, turns = surest(found, recognise, thresholds, is_upright)
     pieces, sheet = found[best], sheets[best].turned(turns)
     if turns:
         picture = np.rot90(picture, turns)
@@ -96,14 +97,14 @@ def recognise_page(path, recognise, thresholds):
     return page
 
 
-def surest(found, recognise, thresholds):
+def surest(found, recognise, thresholds, is_upright):
     """The surest of several readings of a page, lists of pieces, and which way up it is.
 
     Returns its number, and by how many quarters of a turn, counterclockwise, it is to be turned.
     """
     scores = {(n, 0): sureness(pieces) for n, pieces in enumerate(found)}
     best = max(scores, key=scores.get)
-    if scores[best] < len(found[best[0]]) / 2:
+    if scores[best] < len(found[best[0]]) / 2 and not is_upright:
         for n, turns in itertools.product(range(len(found)), (1, 2, 3)):
             turned = [piece.turned(turns) for piece in found[n]]
             recognise_pieces(turned, recognise, thresholds)

@@ -328,6 +328,9 @@ def test_a_photograph_is_read_from_the_command_line(server, small, clear, read):
         answer = draw.read(MODEL, settings, "read", body)
         assert answer["text"] == text
         assert all(digit["doubt"] == ("?" in digit["text"]) for digit in answer["digits"])
+    body = save(small.parent / "turned.png", np.rot90(page(clear[[4, 7, 3]]))).read_bytes()
+    assert draw.read(MODEL, THRESHOLDS, "read", body)["text"] == "473"
+    assert "473" not in draw.read(MODEL, THRESHOLDS, "draw", body)["text"]  # it is upright
 
 
 def test_a_tab_that_is_closed_in_the_middle_of_a_request_disturbs_nobody(server, small):
