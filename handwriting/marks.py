@@ -18,6 +18,7 @@ FORMULA_LEAN = 0.4  # of a slash beside brackets or x, more than the other digit
 LEAN = 0.15  # of what may be a slash, more than the other digits of its row
 CROSS = 20  # pixels of the image that crosses are compared in
 TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
+SIGN = 0.2  # probability of any digit that + and x reach, at most
 PRINT = 150  # letters of a printed page, at least: more pieces in doubt would take long
 LOOKALIKE = 0.25  # of a sure digit, what a 0 or 1 counts against print: o and l look like them
 # in heights of a digit:
@@ -25,7 +26,7 @@ REACH = 4  # distance from which on a digit counts less than half
 LOWEST_DIGIT = 0.3
 LOWEST_ONE = 0.55  # lower strokes are commas and dashes, or 1s in doubt
 LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
-LOWEST_LOST = 0.7  # of what may be a digit that is left out
+LOWEST_LOST = 0.5  # of what may be a digit that is left out
 WORD_GAP = 1.5  # between words
 
 
@@ -91,6 +92,15 @@ def is_tall(piece):
 def is_mark(piece):
     """Whether a piece that is no digit is one of + x ( ) / by its shape, as tall as a letter."""
     return is_tall(piece) and bool(stroke_of(piece) or cross_of(piece))
+
+
+def may_be_lost(piece):
+    """Whether a piece that is left out may be a digit: as tall as one, and surely no + x ( ) /."""
+    if piece.height < LOWEST_LOST * piece.digit_height:
+        return False
+    if stroke_of(piece):
+        return piece.height <= TALLEST_ONE * piece.digit_height
+    return piece.probability > SIGN or not cross_of(piece)
 
 
 def stroke_of(piece):

@@ -10,11 +10,11 @@ from threadpoolctl import threadpool_limits
 from data_preprocessing import SIDE
 from handwriting.grid import find_grid
 from handwriting.marks import (
-    LOWEST_LOST,
     is_mark,
     is_print,
     leave_out_strokes,
     leave_out_words,
+    may_be_lost,
     measure_digits,
     recognise_pieces,
     words_of,
@@ -117,14 +117,15 @@ def surest(found, recognise, thresholds, is_upright):
 def pieces_on(sheet, picture, recognise, thresholds):
     """The pieces of ink on a sheet in a picture (height, width), recognised: a list."""
     part, corner = sheet.cut_out(picture)
-    readings = {}  # by their sureness
+    best = []
     for ink in find_inks(part):
         pieces = pieces_of(ink, corner, recognise, thresholds)
-        score = sureness(pieces)
-        readings.setdefault(score, pieces)
-        if score >= len(pieces) / 2:
+        # where paper passes for ink, the holes of letters look like 1s
+        if sureness(pieces) > (max(sureness(best), 0) if best else -np.inf):
+            best = pieces
+        if sureness(pieces) >= len(pieces) / 2:
             break
-    return readings[max(readings)]
+    return best
 
 
 def pieces_of(ink, corner, recognise, thresholds):
@@ -231,10 +232,10 @@ def answer(rows, texts):
                 continue
             last, middle = None, piece.box[2:].mean()
             is_over = any(left < middle < right for *_, left, right in digits)
-            if is_sign and digits:
-                line += " "
-            elif is_sign or piece.height >= LOWEST_LOST * piece.digit_height:
+            if may_be_lost(piece) or is_sign and not digits:
                 line += "_"
+            elif is_sign:
+                line += " "
             elif dots <= len(digits) and not is_over:  # more are a dotted line
                 line += " "
         lines.append(line)
