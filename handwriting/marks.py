@@ -194,7 +194,9 @@ def leave_out_words(row):
         if not digits:
             continue  # to look for marks takes long on a page of print
         sure = [p for p in digits if p.is_sure and not p.may_be_mark]
-        letters = sum(is_tall(p) and not is_mark(p) for p in word if not p.is_digit)
+        least = LOWEST_LETTER * max(p.height for p in digits)
+        others = [p for p in word if not p.is_digit and (is_tall(p) or p.height >= least)]
+        letters = sum(not is_mark(p) for p in others)
         doubtful = [p for p in digits if not p.is_sure]
         if letters and letters + len(doubtful) / 2 > weight_of(sure):
             for piece in word:
