@@ -232,11 +232,9 @@ def answer(rows, texts):
                 continue
             last, middle = None, piece.box[2:].mean()
             is_over = any(left < middle < right for *_, left, right in digits)
-            if may_be_lost(piece) or is_sign and not digits:
+            if may_be_lost(piece) or (is_sign and not digits):
                 line += "_"
-            elif is_sign:
-                line += " "
-            elif dots <= len(digits) and not is_over:  # more are a dotted line
+            elif is_sign or (dots <= len(digits) and not is_over):  # more are a dotted line
                 line += " "
         lines.append(line)
     return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())

@@ -93,11 +93,21 @@ def test_what_is_lost_is_shown(clear, read):
         assert answer(page([images[character] for character in row]), read) == text
 
 
+def printed(text, size, stroke_width=0):
+    """A picture (172, 172) of a text."""
+    image = Image.new("L", (172, 172), 230)
+    font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSerif-Bold.ttf", size)
+    ImageDraw.Draw(image).text((86, 86), text, 30, font, anchor="mm", stroke_width=stroke_width)
+    return np.asarray(image) / 255
+
+
 def test_the_gaps_in_a_thick_letter_are_no_light_1s(read):
-    image = Image.new("L", (200, 200), 230)
-    font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSerif-Bold.ttf", 100)
-    ImageDraw.Draw(image).text((100, 100), "H", 30, font, anchor="mm", stroke_width=6)
-    assert answer(np.asarray(image) / 255, read) == ""
+    assert answer(printed("H", 100, stroke_width=6), read) == ""
+
+
+def test_the_o_of_a_word_in_small_print_is_no_0(clear, read):
+    row = printed("Hour", 40), printed("", 40), page(clear[[4, 7, 3]])
+    assert answer(np.hstack(row), read) == "_473"
 
 
 def test_small_digits_on_a_large_picture(clear, read):
