@@ -98,9 +98,9 @@ def may_be_lost(piece):
     """Whether a piece that is left out may be a digit: as tall as one, and surely no + x ( ) /."""
     if piece.height < LOWEST_LOST * piece.digit_height:
         return False
-    if stroke_of(piece):
-        return piece.height <= TALLEST_ONE * piece.digit_height
-    return piece.probability > SIGN or not cross_of(piece)
+    if cross_of(piece) and piece.probability <= SIGN:
+        return False
+    return not stroke_of(piece) or piece.height <= TALLEST_ONE * piece.digit_height
 
 
 def stroke_of(piece):
