@@ -16,7 +16,7 @@ on black. Other digits are misread unless they are made like them. So a picture 
 
 Sizes follow from recognition: the height of confidently recognised digits nearby decides what is a
 speck, a mark or too tall. Of several sheets, the one with the most such digits is read, 1s not
-counted, less half of those in doubt.
+counted, less half the number of shapes in doubt.
 
 `recognise_page` in page.py goes this way, for each file of --predict in predict.py, and for
 the drawings and photographs that draw.html, the page of --draw, sends to its server, draw.py.

@@ -38,8 +38,8 @@ def serve(model, settings, address):
     model: a Model. settings: for reading handwriting. Raises UserError if it can't listen there.
     """
     for port in (*range(8000, 8010), 0):  # the first that is free; 0: any
-        with contextlib.suppress(OSError):
-            sockets = bind_sockets(port, address)
+        with contextlib.suppress(OSError, UnicodeError):
+            sockets = bind_sockets(port, address or "-")  # "" would be all addresses
             break
     else:
         raise UserError(f"--address {address}: it must be an address of this machine")

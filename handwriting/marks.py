@@ -8,7 +8,7 @@ from scipy import ndimage
 from handwriting.normalise import box_of, normalise
 from handwriting.picture import resize
 
-SURE = 0.9  # probability of a digit lower than LOWEST_DIGIT or LOWEST_ONE, at least
+SURE_IF_LOW = 0.9  # probability of a digit lower than LOWEST_DIGIT or LOWEST_ONE, at least
 SPREAD = 1.5  # of digits of one size, the height of the tallest by the middle one, about
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 PLAIN, EVEN = 0.85, 2  # share of rows that a plain stroke crosses once; its widths, by the median
@@ -17,7 +17,7 @@ BRACKET_LEAN = 0.2  # of a bracket, at most, to either side: the tangent of an a
 FORMULA_LEAN = 0.4  # of a slash beside brackets or x, more than the other digits of its row
 LEAN = 0.15  # of what may be a slash, more than the other digits of its row
 CROSS = 20  # pixels of the image that crosses are compared in
-TALLEST_ONE = 1.2  # of the tallest other digit; taller strokes are slashes and brackets
+TALLEST_ONE = 1.2  # of the tallest digit, or of those around; taller strokes are / ( and )
 SIGN = 0.2  # probability of any digit that + and x reach, at most
 PRINT = 150  # letters of a printed page, at least: more pieces in doubt would take long
 LOOKALIKE = 0.25  # of a sure digit, what a 0 or 1 counts against print: o and l look like them
@@ -72,10 +72,10 @@ def may_be_digit(piece, middle):
     middle: the vertical middle of its word. Commas begin below it.
     """
     if piece.digit == 1 and stroke_of(piece):
-        is_raised = piece.probability >= SURE and is_tall(piece) and piece.box[0] < middle
+        is_raised = piece.probability >= SURE_IF_LOW and is_tall(piece) and piece.box[0] < middle
         return is_raised or not is_low(piece)
     if piece.height < LOWEST_DIGIT * piece.digit_height:
-        return piece.probability >= SURE
+        return piece.probability >= SURE_IF_LOW
     return piece.is_sure or not cross_of(piece)
 
 
@@ -188,7 +188,7 @@ def leave_out_strokes(row, tallest):
 
 
 def leave_out_words(row):
-    """Make letters in a row, a list of pieces, no digits."""
+    """Make no digits of the words in a row, a list of pieces: letters outweigh sure digits."""
     for word in words_of(row):
         digits = [piece for piece in word if piece.is_digit]
         if not digits:

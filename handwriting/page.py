@@ -32,9 +32,9 @@ SMALL = 24  # pixels; lower digits are read again in a larger picture
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
 DOUBT_IF_TURNED = 2  # the same when another way up is tried
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
-GAP_STEP = 2  # the narrowest gap between numbers by the widest inside one, at least
-TRACE = 0.5  # of the ink of sure digits; what is fainter is no digit
-SINGLE = 0.9  # of the digits in a grid, the share alone in their cells, if a cell holds one digit
+GAP_STEP = 2  # the narrowest gap between numbers, by the widest inside one, at least
+TRACE = 0.5  # of the ink of sure digits; what is fainter is noise, unless it is a sure digit
+SINGLE = 0.9  # cells with digits in a grid by its digits, at least, if a cell holds one digit
 # in heights of a digit:
 TALLEST = 3.5  # of a digit with a long tail
 LONGEST = 3  # of a piece that is no line
@@ -48,7 +48,7 @@ class Page:
     picture: (height, width) float32 from 0 (black) to 1. boxes: (n, 4) integers: top, bottom, left,
     right in the picture. images: (n, 28, 28) uint8, as MNIST's. probabilities: (n, 10). texts: each
     digit, with a ? if in doubt. text: the answer, with spaces between rows and for marks, and _ for
-    what is lost. left_out: the boxes (m, 4) of what is no digit. rows: (n,) integers, the row of
+    what is lost. left_out: the boxes (m, 4) of shapes left out. rows: (n,) integers, the row of
     each digit, counted from 0 above; rows without digits count, too. factor: how many pixels of the
     file each of the picture is long. pages: of the file, a number.
     """

@@ -406,8 +406,10 @@ def test_ports_addresses_and_no_text_browser(server, tmp_path):
         assert "isn't encrypted" in "".join(process.lines)
         assert ask(re.sub(r"//[^:]+", "//127.0.0.1", other), method="GET")[0] == 200
     assert not (tmp_path / "opened").exists()
-    with pytest.raises(UserError, match=r"1\.2\.3\.4: it must be an address of this machine"):
-        main(["--draw", "--address", "1.2.3.4"])
+    for address in ("1.2.3.4", "a..b", ""):
+        message = f"--address {address}: it must be an address of this machine"
+        with pytest.raises(UserError, match=re.escape(message)):
+            main(["--draw", "--address", address])
 
 
 @pytest.mark.long
