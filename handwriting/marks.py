@@ -98,7 +98,7 @@ def may_be_lost(piece):
     """Whether a piece that is left out may be a digit: as tall as one, and surely no + x ( ) /."""
     if piece.height < LOWEST_LOST * piece.digit_height:
         return False
-    if cross_of(piece) and piece.probability <= SIGN:
+    if piece.probability <= SIGN and cross_of(piece):
         return False
     return not stroke_of(piece) or piece.height <= TALLEST_ONE * piece.digit_height
 
@@ -188,7 +188,7 @@ def leave_out_strokes(row, tallest):
 
 
 def leave_out_words(row):
-    """Make no digits of the words in a row, a list of pieces: letters outweigh sure digits."""
+    """Make words no digits: those in a row, a list of pieces, with more letters than digits."""
     for word in words_of(row):
         digits = [piece for piece in word if piece.is_digit]
         if not digits:

@@ -34,7 +34,7 @@ DOUBT_IF_TURNED = 2  # the same when another way up is tried
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 GAP_STEP = 2  # the narrowest gap between numbers, by the widest inside one, at least
 TRACE = 0.5  # of the ink of sure digits; what is fainter is noise, unless it is a sure digit
-SINGLE = 0.9  # cells with digits in a grid by its digits, at least, if a cell holds one digit
+SINGLE = 0.9  # cells with digits by digits in a grid, at least, if each cell holds one digit
 # in heights of a digit:
 TALLEST = 3.5  # of a digit with a long tail
 LONGEST = 3  # of a piece that is no line
@@ -70,8 +70,8 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
     """Recognise the digits in a picture file: a Page. Raises UserError if it is no picture.
 
     path: a path or a file object. recognise: function that turns images (n, 28, 28) uint8 into
-    probabilities (n, 10). thresholds: those of config.py, in a namespace. is_upright: whether it
-    is upright for certain; else it is turned if that makes more digits sure.
+    probabilities (n, 10). thresholds: those of config.py, in a namespace. is_upright: whether the
+    picture is upright for certain; else it is turned if more digits are then sure.
     """
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
@@ -117,13 +117,14 @@ def surest(found, recognise, thresholds, is_upright):
 def pieces_on(sheet, picture, recognise, thresholds):
     """The pieces of ink on a sheet in a picture (height, width), recognised: a list."""
     part, corner = sheet.cut_out(picture)
-    best = []
+    best, most = [], -np.inf
     for ink in find_inks(part):
         pieces = pieces_of(ink, corner, recognise, thresholds)
-        # where paper passes for ink, the holes of letters look like 1s
-        if sureness(pieces) > (max(sureness(best), 0) if best else -np.inf):
-            best = pieces
-        if sureness(pieces) >= len(pieces) / 2:
+        score = sureness(pieces)
+        # 1s alone replace no other reading: if paper is taken for ink, gaps in letters look like 1s
+        if score > (max(most, 0) if best else most):
+            best, most = pieces, score
+        if score >= len(pieces) / 2:
             break
     return best
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from conftest import answer, page, page_of
-from matplotlib import get_data_path
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from benchmarks.reading import paper
+from benchmarks.reading.non_digits import printed
 from benchmarks.reading.writer import Writer, enlarged
 
 
@@ -93,21 +93,16 @@ def test_what_is_lost_is_shown(clear, read):
         assert answer(page([images[character] for character in row]), read) == text
 
 
-def printed(text, size, stroke_width=0):
-    """A picture (172, 172) of a text."""
-    image = Image.new("L", (172, 172), 230)
-    font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSerif-Bold.ttf", size)
-    ImageDraw.Draw(image).text((86, 86), text, 30, font, anchor="mm", stroke_width=stroke_width)
-    return np.asarray(image) / 255
-
-
 def test_the_gaps_in_a_thick_letter_are_no_light_1s(read):
-    assert answer(printed("H", 100, stroke_width=6), read) == ""
+    letter = printed("H", "DejaVuSerif-Bold", 100, thickening=6)
+    assert answer(paper.page(letter), read) == ""
 
 
 def test_the_o_of_a_word_in_small_print_is_no_0(clear, read):
-    row = printed("Hour", 40), printed("", 40), page(clear[[4, 7, 3]])
-    assert answer(np.hstack(row), read) == "_473"
+    digits = enlarged(np.hstack(clear[[4, 7, 3]]) / 255, 4)
+    word = printed("Hour", "DejaVuSerif-Bold", 40)
+    word = np.pad(word, ((40, len(digits) - len(word) - 40), (0, 170)))
+    assert answer(paper.page(np.hstack([word, digits])), read) == "473"
 
 
 def test_small_digits_on_a_large_picture(clear, read):
