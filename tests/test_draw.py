@@ -421,7 +421,8 @@ def test_a_hundred_clients_and_a_thousand_bad_requests():
         return int(re.search(r"VmRSS:\s*(\d+)", status)[1]) / 1e3
 
     def work(client):
-        ask(f"{address}show", photograph)
+        if client % 5 == 0:
+            ask(f"{address}show", photograph)
         for body in [*GARBAGE, b"x" * 100_000]:
             assert ask(address + NAMES[client % 4], body)[0] == 400
 
