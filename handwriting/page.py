@@ -17,12 +17,11 @@ from handwriting.marks import (
     may_be_lost,
     measure_digits,
     recognise_pieces,
-    words_of,
 )
 from handwriting.picture import load_picture
 from handwriting.pieces import cut_out, find_pieces, off_the_line
 from handwriting.rows import find_rows
-from handwriting.segmentation import recognise_word
+from handwriting.segmentation import recognise_row
 from handwriting.sheet import find_inks, find_sheets, joined, strokes_in
 from model import CLASSES
 
@@ -191,8 +190,7 @@ def page_of(picture, pieces, recognise, thresholds):
     rows = find_rows([piece for piece in pieces if piece not in too_tall])
     if not is_print(pieces):
         for row in rows:
-            words = [recognise_word(word, recognise, thresholds) for word in words_of(row)]
-            row[:] = itertools.chain.from_iterable(words)
+            row[:] = recognise_row(row, recognise, thresholds)
     digits = [piece for row in rows for piece in row if piece.is_digit]
     tallest = max((piece.height for piece in digits if piece.digit != 1), default=np.inf)
     for row in rows:

@@ -4,17 +4,20 @@ LeCun, Bottou, Bengio and Haffner: Gradient-Based Learning Applied to Document R
 section V.
 """
 
+import copy
 import itertools
 from dataclasses import replace
 
 import numpy as np
 
-from handwriting.marks import may_be_digit, recognise_pieces
+from handwriting.marks import is_mark, may_be_digit, may_be_lost, recognise_pieces, words_of
 from handwriting.normalise import box_of
 from handwriting.pieces import together
 
 MOST_PARTS = 3  # pieces of one digit
 TOUCHING = 0.75  # factor of the probability for each place where digits touch
+GUESSED = 0.4  # of `left_out_below`, the same among sure digits
+SURE_AROUND = 2  # sure digits for each shape that is guessed, at least
 # in heights of a digit:
 TALLEST_FRAGMENT = 0.6  # of pieces that are close, one is no taller if they are joined
 WIDEST_GAP = 0.1  # between pieces of a digit
@@ -24,11 +27,31 @@ LOWEST_PART = 0.6  # height of a part, at least
 NARROWEST_CUT, WIDEST_CUT = 0.7, 4  # width of a piece; others are not cut, which would take long
 
 
-def recognise_word(pieces, recognise, thresholds):
-    """Join, cut or leave out the pieces of a word, a list from the left to the right.
+def recognise_row(row, recognise, thresholds):
+    """Join, cut or leave out the pieces of a row, a list from the left to the right.
 
-    recognise, thresholds: see `recognise_page`. Returns a list like it.
+    In a word of sure digits, what would be lost is guessed, and so is a single shape in a row of
+    them. recognise, thresholds: see `recognise_page`. Returns a list like `row`.
     """
+    words = words_of(row)
+    found = [recognise_word(word, recognise, thresholds) for word in words]
+    sure = np.array([sum(p.is_digit and p.is_sure for p in word) for word in found])
+    lost = np.array([sum(is_guessed(p) for p in word) for word in found])
+    is_single = (sure + lost == 1) & (sure.sum() >= SURE_AROUND * lost.sum())
+    bolder = copy.copy(thresholds)
+    bolder.left_out_below *= GUESSED
+    for n in np.flatnonzero((lost > 0) & (is_single | (sure >= SURE_AROUND * lost))):
+        found[n] = recognise_word(words[n], recognise, bolder)
+    return list(itertools.chain.from_iterable(found))
+
+
+def is_guessed(piece):
+    """Whether a piece is guessed if it stands among sure digits: it is left out, and no mark."""
+    return not piece.is_digit and may_be_lost(piece) and not is_mark(piece)
+
+
+def recognise_word(pieces, recognise, thresholds):
+    """Join, cut or leave out the pieces of a word, a list: see `recognise_row`."""
     groups = {}  # by the numbers of the first piece and of the one after the last
     for start, number in itertools.product(range(len(pieces)), range(1, MOST_PARTS + 1)):
         group, stop = pieces[start : start + number], start + number

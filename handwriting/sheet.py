@@ -137,8 +137,10 @@ def faintest_ink(ink, share=FAINTEST_SHARE):
 def strokes_in(ink):
     """Where strokes are in ink (height, width), a mask: those of a thin pen are fainter."""
     low = faintest_ink(ink, THIN_SHARE)
-    labels, number = ndimage.label(ink > low, NEIGHBOURS)
-    darkest = np.append(0, ndimage.maximum(ink, labels, np.arange(1, number + 1)))
+    is_ink = ink > low
+    labels, number = ndimage.label(is_ink, NEIGHBOURS)
+    darkest = np.zeros(number + 1, ink.dtype)
+    np.maximum.at(darkest, labels[is_ink], ink[is_ink])
     faintest = np.maximum(low, FAINTEST_SHARE * darkest)
     faintest[darkest < CLEAR * faintest_ink(ink)] = np.inf
     return ink > faintest[labels]

@@ -37,6 +37,22 @@ def test_a_small_1_is_in_doubt_and_a_comma_and_a_lone_stroke_are_left_out(clear,
         assert answer(picture, read) == expected
 
 
+def test_what_would_be_lost_is_guessed_among_sure_digits(clear, read):
+    def doubtful_8(images):
+        probabilities = read(images)
+        probabilities[probabilities.argmax(axis=1) == 8] = 0.09 + 0.1 * (np.arange(10) == 8)
+        return probabilities
+
+    wide = np.zeros((28, 56), np.uint8)
+    for row, expected in (
+        (clear[[5, 8, 2]], "58?2"),
+        ([*clear[[5, 2]], wide, clear[8]], "52 8?"),  # a word by itself
+        (clear[[5, 8]], "5_"),
+        ([clear[5], wide, *clear[[8, 8]]], "5_"),
+    ):
+        assert page_of(page([np.hstack(row)]), doubtful_8).text == expected
+
+
 @pytest.mark.parametrize("kind", ["scribble", "noise"])
 def test_a_large_picture_takes_little_memory(tmp_path, kind):
     random = np.random.default_rng(0)
