@@ -88,7 +88,7 @@ def add_tiles(axes, images, texts, colours, columns, left=0, top=0):
     for place, (text, colour) in enumerate(zip(texts, colours)):
         row, column = divmod(place, columns)
         x, y = left + column * (SIDE + GAP), top + row * (SIDE + GAP)
-        axes.add_patch(Rectangle((x, y), SIDE, SIDE, fill=False, color=colour))
+        axes.add_artist(Rectangle((x, y), SIDE, SIDE, fill=False, color=colour))
         axes.text(x + SIDE / 2, y + SIDE + 1.5, text, color=colour, ha="center", va="top")
 
 

@@ -170,7 +170,7 @@ def plot_recognised(answers):
         for box, text, colour in [*left_out, *zip(page.boxes, labels, colours)]:
             box = scale * box + [top, top, margin, margin]
             frame = box[[2, 0]], box[3] - box[2], box[1] - box[0]
-            axes.add_patch(plots.Rectangle(*frame, fill=False, color=colour, linewidth=1.5))
+            axes.add_artist(plots.Rectangle(*frame, fill=False, color=colour, linewidth=1.5))
             axes.text(box[2], box[0], text, color=colour, va="bottom", weight="bold", bbox=style)
         texts = []
         for text, p in zip(page.texts, page.probabilities):
