@@ -4,9 +4,9 @@ LeCun, Bottou, Bengio and Haffner: Gradient-Based Learning Applied to Document R
 section V.
 """
 
-import copy
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -38,8 +38,10 @@ def recognise_row(row, recognise, thresholds):
     sure = np.array([sum(p.is_digit and p.is_sure for p in word) for word in found])
     lost = np.array([sum(is_guessed(p) for p in word) for word in found])
     is_single = (sure + lost == 1) & (sure.sum() >= SURE_AROUND * lost.sum())
-    bolder = copy.copy(thresholds)
-    bolder.left_out_below *= GUESSED
+    bolder = SimpleNamespace(
+        doubtful_below=thresholds.doubtful_below,
+        left_out_below=GUESSED * thresholds.left_out_below,
+    )
     for n in np.flatnonzero((lost > 0) & (is_single | (sure >= SURE_AROUND * lost))):
         found[n] = recognise_word(words[n], recognise, bolder)
     return list(itertools.chain.from_iterable(found))

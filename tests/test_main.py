@@ -192,3 +192,10 @@ def test_run_in_a_notebook(mnist, tmp_path, monkeypatch):
     assert "90210" in predicted
     # the pages of both runs answer; signals are left as they were
     assert last == ["200\n200\n", "True\n"]
+
+
+def test_the_library_example_of_the_readme(mnist, monkeypatch, capsys):
+    monkeypatch.chdir(PROJECT)
+    example = (PROJECT / "README.md").read_text(encoding="utf-8").split("```python\n")[1]
+    exec(example.split("```")[0], {})
+    assert re.match(r"\[7 2 1 .* 4 5 6\]\n90210 \[\[", capsys.readouterr().out)
