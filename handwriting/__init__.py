@@ -11,7 +11,7 @@ on black. Other digits are misread unless they are made like them. So a picture 
     marks.py          pieces   ->  the height of the digits around each; what is a sign or print
     grid.py           ink      ->  the cells of a sudoku or table; what is in them is read alone
     rows.py           pieces   ->  rows of them
-    segmentation.py   a word   ->  digits: pieces joined, cut or left out, as is most probable
+    segmentation.py   a row    ->  digits: pieces joined, cut or left out, as is most probable
     page.py           digits   ->  the answer, of the best sheet
 
 Sizes follow from recognition: the height of confidently recognised digits nearby decides what is a

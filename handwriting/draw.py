@@ -131,9 +131,9 @@ def explain(model, body):
     network, image = model.network, np.frombuffer(body, np.uint8).reshape(1, SIDE, SIDE)
     *layers, logits = network.forward(model.inputs(image))
     probabilities = softmax(logits)[0]
-    contributions = layers[-1][0] * network.weights[-1][:, probabilities.argmax()]
-    order = contributions.argsort()
-    neurons = [j for j in (*order[:0:-1][:4], order[0]) if contributions[j] != 0]
+    adds = layers[-1][0] * network.weights[-1][:, probabilities.argmax()]
+    order = adds.argsort()
+    neurons = [j for j in order[:-5:-1] if adds[j] > 0] + [j for j in order[:1] if adds[j] < 0]
     # the weight of each pixel for them, along all paths through active neurons
     W = network.weights[-2][:, neurons]
     for W_before, H in zip(network.weights[-3::-1], layers[-2:0:-1]):
@@ -141,7 +141,7 @@ def explain(model, body):
     return {
         "layers": [shades(layer[0]) for layer in layers],
         "probabilities": probabilities.tolist(),
-        "neurons": [(int(j), float(contributions[j]), shades(w)) for j, w in zip(neurons, W.T)],
+        "neurons": [(int(j), float(adds[j]), shades(w)) for j, w in zip(neurons, W.T)],
     }
 
 

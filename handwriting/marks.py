@@ -26,7 +26,6 @@ REACH = 4  # distance from which on a digit counts less than half
 LOWEST_DIGIT = 0.3
 LOWEST_ONE = 0.55  # lower strokes are commas and dashes, or 1s in doubt
 LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
-LOWEST_LOST = 0.5  # of what may be a digit that is left out
 WORD_GAP = 1.5  # between words
 
 
@@ -96,7 +95,7 @@ def is_mark(piece):
 
 def may_be_lost(piece):
     """Whether a piece that is left out may be a digit: as tall as one, and surely no + x ( ) /."""
-    if piece.height < LOWEST_LOST * piece.digit_height:
+    if not piece.is_large:
         return False
     if piece.probability <= SIGN and cross_of(piece):
         return False

@@ -180,7 +180,7 @@ def sureness(pieces, doubt=DOUBT):
     """The number of sure digits, less those in doubt. 1s don't count: strips look like them."""
     if not pieces:
         return -np.inf  # nothing found is worse than doubt
-    large = [piece for piece in pieces if piece.height >= piece.digit_height / 2]
+    large = [piece for piece in pieces if piece.is_large]
     return sum(piece.digit != 1 if piece.is_sure else -doubt for piece in large)
 
 

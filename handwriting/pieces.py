@@ -52,6 +52,11 @@ class Piece:
         return self.box[3] - self.box[2]
 
     @property
+    def is_large(self):
+        """Whether it is at least half as tall as the digits around it, unlike dots and commas."""
+        return self.height >= self.digit_height / 2
+
+    @property
     def digit(self):
         return self.probabilities.argmax()
 

@@ -6,6 +6,7 @@ from scipy.sparse.csgraph import connected_components
 
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
+LARGE = 0.5  # of digits, at least; what is lower is a mark
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
 MARK_GAP = 0.3  # between a mark and its row
@@ -30,7 +31,7 @@ def find_rows(pieces):
 def levelled(boxes, heights):
     """The boxes (n, 4), moved so that tilted rows become level: (n, 4) floats."""
     y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
-    is_tall = boxes[:, 1] - boxes[:, 0] >= heights / 2
+    is_tall = boxes[:, 1] - boxes[:, 0] >= LARGE * heights
     tilts = np.tan(np.radians(sorted(range(-16, 17), key=abs)))
     # the projection profile of the digits' centres is sharpest at the tilt of the rows
     height = np.median(heights)
@@ -47,7 +48,7 @@ def rows_of(boxes, heights):
     """The row of each of the pieces with boxes (n, 4), counted from above: (n,) integers."""
     top, bottom = boxes.T[:2, :, None]
     y, x, sizes = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
-    is_tall = sizes >= heights[:, None] / 2
+    is_tall = sizes >= LARGE * heights[:, None]
     # a digit's row goes on with the nearest one on the right at about its level
     overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
     step = np.min([abs(place - place.T) for place in (top, y, bottom)], axis=0)

@@ -63,7 +63,7 @@ def recognise_word(pieces, recognise, thresholds):
             groups[start, stop] = together(group)
     joined = [group for group in groups.values() if group.image is None]
     recognise_pieces(joined, recognise, thresholds)
-    middle = np.median([p.box[:2].mean() for p in pieces if p.height >= p.digit_height / 2] or 0)
+    middle = np.median([p.box[:2].mean() for p in pieces if p.is_large] or 0)
     # the logarithm of the probability of the best way to each place, and what it finds
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
     for (start, stop), group in groups.items():

@@ -382,8 +382,9 @@ def test_the_layers_and_the_contributions_of_neurons(clear, hidden_layers):
         np.testing.assert_allclose(np.divide(shades, 255), layer[0] / layer.max(), atol=0.005)
     assert np.argmax(thoughts["probabilities"]) == logits.argmax()
     contributions = hidden[-1][0] * network.weights[-1][:, logits.argmax()]
-    least, *others = np.argsort(contributions)
-    expected = [j for j in [*others[::-1][:4], least] if contributions[j]]
+    order = np.argsort(contributions)
+    expected = [j for j in order[::-1][:4] if contributions[j] > 0]
+    expected += [j for j in order[:1] if contributions[j] < 0]
     assert [number for number, _, _ in thoughts["neurons"]] == expected
     gradients = np.eye(len(contributions))  # of their activations, by backpropagation
     for W, H in zip(network.weights[-2::-1], hidden[::-1]):
