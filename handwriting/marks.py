@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 from scipy import ndimage
 
+from handwriting.lines import sheared
 from handwriting.normalise import box_of, normalise
 from handwriting.picture import resize
 
@@ -32,7 +33,7 @@ WORD_GAP = 1.5  # between words
 def recognise_pieces(pieces, recognise, thresholds):
     """Fill in the images of pieces, a list, and what the network makes of them."""
     for piece in pieces:
-        piece.image = normalise(piece.ink)
+        piece.image = normalise(sheared(piece.ink, piece.tilt)[0] if piece.tilt else piece.ink)
     if pieces:
         answers = recognise(np.array([piece.image for piece in pieces]))
         for piece, probabilities in zip(pieces, answers):

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -20,7 +20,7 @@ from handwriting.marks import (
 )
 from handwriting.picture import load_picture
 from handwriting.pieces import cut_out, find_pieces, off_the_line
-from handwriting.rows import find_rows
+from handwriting.rows import find_rows, tilt_of
 from handwriting.segmentation import recognise_row
 from handwriting.sheet import find_inks, find_sheets, joined, strokes_in
 from model import CLASSES
@@ -33,6 +33,8 @@ DOUBT_IF_TURNED = 2  # the same when another way up is tried
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 GAP_STEP = 2  # the narrowest gap between numbers, by the widest inside one, at least
 TRACE = 0.5  # of the ink of sure digits; what is fainter is noise, unless it is a sure digit
+LEAST_TILT = 0.07  # slope of rows, at least, for digits to be recognised as if it were none
+FEWEST_LEVEL = 4  # sure digits that show how rows are tilted, at least
 SINGLE = 0.9  # cells with digits by digits in a grid, at least, if each cell holds one digit
 # in heights of a digit:
 TALLEST = 3.5  # of a digit with a long tail
@@ -91,6 +93,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
         picture, factor, _ = load_picture(path, FULL_SIZE)
         picture = np.rot90(picture, turns)
         pieces = pieces_on(sheet, picture, recognise, thresholds)
+    pieces = levelled(pieces, recognise, thresholds)
     page = page_of(picture, pieces, recognise, thresholds)
     page.factor, page.pages = factor, pages
     return page
@@ -174,6 +177,21 @@ def without_traces(pieces):
         return pieces
     is_dark = levels >= TRACE * np.median(levels[is_sure])
     return [pieces[n] for n in np.flatnonzero(is_sure | is_dark)]
+
+
+def levelled(pieces, recognise, thresholds):
+    """The pieces, a list, recognised as if their rows were level, unless fewer are then sure."""
+    sure = [piece for piece in pieces if piece.is_sure]
+    if len(sure) < FEWEST_LEVEL:
+        return pieces
+    heights = np.array([piece.digit_height for piece in sure])
+    tilt = tilt_of(np.array([piece.box for piece in sure]), heights)
+    if abs(tilt) < LEAST_TILT:
+        return pieces
+    level = [replace(piece, tilt=tilt) for piece in pieces]
+    recognise_pieces(level, recognise, thresholds)
+    measure_digits(level)
+    return level if sureness(level) >= sureness(pieces) else pieces
 
 
 def sureness(pieces, doubt=DOUBT):

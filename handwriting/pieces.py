@@ -29,6 +29,7 @@ class Piece:
     the largest of them reaches `doubtful_below` in config.py. digit_height: of the digits around
     it, in pixels. is_digit: whether it is read as one. may_be_mark: whether this digit, a 1, may as
     well be a slash, bracket or apostrophe. cell: row and column in a grid, counted from 1, or None.
+    tilt: the slope, downwards to the right, that its row was found to have.
     """
 
     box: np.ndarray
@@ -42,6 +43,7 @@ class Piece:
     is_digit: bool = False
     may_be_mark: bool = False
     cell: tuple = None
+    tilt: float = 0
 
     @property
     def height(self):
@@ -128,4 +130,4 @@ def together(pieces):
     top, bottom, left, right = np.array([piece.box for piece in pieces]).T
     box = np.array([top.min(), bottom.max(), left.min(), right.max()])
     height = max(piece.digit_height for piece in pieces)
-    return Piece(box, ink, corner, digit_height=height, cell=pieces[0].cell)
+    return Piece(box, ink, corner, digit_height=height, cell=pieces[0].cell, tilt=pieces[0].tilt)

@@ -31,6 +31,12 @@ def find_rows(pieces):
 def levelled(boxes, heights):
     """The boxes (n, 4), moved so that tilted rows become level: (n, 4) floats."""
     y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
+    return boxes + tilt_of(boxes, heights) * np.stack([-x, -x, y, y], axis=1)
+
+
+def tilt_of(boxes, heights):
+    """The slope, downwards to the right, of the rows of pieces with boxes (n, 4): a float."""
+    y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
     is_tall = boxes[:, 1] - boxes[:, 0] >= LARGE * heights
     tilts = np.tan(np.radians(sorted(range(-16, 17), key=abs)))
     # the projection profile of the digits' centres is sharpest at the tilt of the rows
@@ -40,8 +46,7 @@ def levelled(boxes, heights):
         levels = (y - tilt * x)[is_tall] / (height * ROW_SPREAD / 4)
         counts = np.bincount(np.rint(levels - levels.min(initial=np.inf)).astype(int)).astype(float)
         profiles.append(counts @ ndimage.gaussian_filter1d(counts, 4, mode="constant"))
-    tilt = tilts[np.argmax(profiles)]
-    return boxes + tilt * np.stack([-x, -x, y, y], axis=1)
+    return tilts[np.argmax(profiles)]
 
 
 def rows_of(boxes, heights):

@@ -6,7 +6,6 @@ section V.
 
 import itertools
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -16,8 +15,8 @@ from handwriting.pieces import together
 
 MOST_PARTS = 3  # pieces of one digit
 TOUCHING = 0.75  # factor of the probability for each place where digits touch
-GUESSED = 0.4  # of `left_out_below`, the same among sure digits
-SURE_AROUND = 2  # sure digits for each shape that is guessed, at least
+GUESSED = 0.4  # factor of `left_out_below` for pieces that are guessed
+SURE_PER_GUESS = 2  # sure digits around each of them, at least
 # in heights of a digit:
 TALLEST_FRAGMENT = 0.6  # of pieces that are close, one is no taller if they are joined
 WIDEST_GAP = 0.1  # between pieces of a digit
@@ -30,30 +29,33 @@ NARROWEST_CUT, WIDEST_CUT = 0.7, 4  # width of a piece; others are not cut, whic
 def recognise_row(row, recognise, thresholds):
     """Join, cut or leave out the pieces of a row, a list from the left to the right.
 
-    In a word of sure digits, what would be lost is guessed, and so is a single shape in a row of
-    them. recognise, thresholds: see `recognise_page`. Returns a list like `row`.
+    A piece that is left out is guessed if its word holds enough sure digits, or if it is alone in
+    its word and the row holds enough. recognise, thresholds: see `recognise_page`. Returns a list
+    like `row`.
     """
     words = words_of(row)
     found = [recognise_word(word, recognise, thresholds) for word in words]
-    sure = np.array([sum(p.is_digit and p.is_sure for p in word) for word in found])
-    lost = np.array([sum(is_guessed(p) for p in word) for word in found])
-    is_single = (sure + lost == 1) & (sure.sum() >= SURE_AROUND * lost.sum())
-    bolder = SimpleNamespace(
-        doubtful_below=thresholds.doubtful_below,
-        left_out_below=GUESSED * thresholds.left_out_below,
-    )
-    for n in np.flatnonzero((lost > 0) & (is_single | (sure >= SURE_AROUND * lost))):
-        found[n] = recognise_word(words[n], recognise, bolder)
+    missed = [[piece for piece in word if is_missed(piece)] for word in found]
+    sure = np.array([sum(piece.is_digit and piece.is_sure for piece in word) for word in found])
+    number = np.array([len(pieces) for pieces in missed])
+    is_alone = np.array([sum(piece.is_large for piece in word) == 1 for word in words])
+    is_among_digits = sure >= SURE_PER_GUESS * number
+    is_among_digits |= is_alone & (sure.sum() >= SURE_PER_GUESS * number.sum())
+    for n in np.flatnonzero(is_among_digits & (number > 0)):
+        found[n] = recognise_word(words[n], recognise, thresholds, missed[n])
     return list(itertools.chain.from_iterable(found))
 
 
-def is_guessed(piece):
-    """Whether a piece is guessed if it stands among sure digits: it is left out, and no mark."""
+def is_missed(piece):
+    """Whether a piece that was left out may be a digit, and isn't shaped like a mark."""
     return not piece.is_digit and may_be_lost(piece) and not is_mark(piece)
 
 
-def recognise_word(pieces, recognise, thresholds):
-    """Join, cut or leave out the pieces of a word, a list: see `recognise_row`."""
+def recognise_word(pieces, recognise, thresholds, guessed=()):
+    """Join, cut or leave out the pieces of a word, a list: see `recognise_row`.
+
+    guessed: those of them for which a lower probability is enough.
+    """
     groups = {}  # by the numbers of the first piece and of the one after the last
     for start, number in itertools.product(range(len(pieces)), range(1, MOST_PARTS + 1)):
         group, stop = pieces[start : start + number], start + number
@@ -67,16 +69,18 @@ def recognise_word(pieces, recognise, thresholds):
     # the logarithm of the probability of the best way to each place, and what it finds
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
     for (start, stop), group in groups.items():
+        is_guessed = any(piece in guessed for piece in pieces[start:stop])
+        least = thresholds.left_out_below * (GUESSED if is_guessed else 1)
         ways = []
         if may_be_digit(group, middle):
             ways.append((group.probability, [replace(group, is_digit=True)]))
         if not group.is_sure:
-            ways.append(cut(group, recognise, thresholds))
+            ways.append(cut(group, recognise, thresholds, least))
         if stop == start + 1:
-            ways.append((thresholds.left_out_below, [group]))
+            ways.append((least, [group]))
         for probability, found in ways:
             score = best[start][0] + np.log(max(probability, 1e-9))
-            if found and probability >= thresholds.left_out_below and score > best[stop][0]:
+            if found and probability >= least and score > best[stop][0]:
                 best[stop] = score, best[start][1] + found
     return best[-1][1]
 
@@ -93,11 +97,10 @@ def may_be_one(pieces):
     return pairs >= len(pieces) - 1  # of up to three pieces, this connects all
 
 
-def cut(piece, recognise, thresholds):
+def cut(piece, recognise, thresholds, least):
     """Cut a piece into two or more digits: their probability, and a list of these.
 
-    What is less probable than `left_out_below` is not followed, so print and scribbles are soon
-    given up.
+    What is less probable than `least` is not followed, so print and scribbles are soon given up.
     """
     height, width = piece.digit_height, piece.ink.shape[1]
     if not NARROWEST_CUT * height <= piece.width <= WIDEST_CUT * height:
@@ -121,7 +124,7 @@ def cut(piece, recognise, thresholds):
         recognise_pieces(list(parts.values()), recognise, thresholds)
         for right, part in parts.items():
             product = product_left * part.probability * (TOUCHING if right < width else 1)
-            if product >= thresholds.left_out_below and product > best.get(right, (0, []))[0]:
+            if product >= least and product > best.get(right, (0, []))[0]:
                 best[right] = product, [*found, part]
     product, found = best.get(width, (0, []))
     if sum(part.digit == 1 for part in found) > len(found) / 2:
