@@ -247,14 +247,15 @@ def answer(rows, texts):
                 line += " " if last and are_apart(last, piece, widest, step) else ""
                 line, last = line + next(texts), piece
                 continue
-            last, middle = None, piece.box[2:].mean()
+            middle = piece.box[2:].mean()
             is_over = any(left < middle < right for *_, left, right in digits)
             if may_be_lost(piece) or (is_sign and not digits):
-                line += "_"
+                line, last = line + "_", None
             elif is_sign or (dots <= len(digits) and not is_over):  # more are a dotted line
-                line += " "
-        lines.append(line)
-    return " ".join(re.sub("_[_ ]*_", "_", " ".join(lines)).split())
+                line, last = line + " ", None
+        lines.append(re.sub("_[_ ]*_", "_", line))
+    text = " ".join(" ".join(lines).split())
+    return re.sub(r"(?<!\S)_( _)+(?!\S)", "_", text)  # one for several rows without digits
 
 
 def are_apart(left, right, widest, step):
