@@ -27,6 +27,9 @@ def test_a_small_0_is_no_comma_and_a_dot_is_no_digit(clear, read):
     picture = page(clear[[5, 6]])
     picture[110:120, 149:159] = 0.15  # a dot between them
     assert answer(picture, read) == "5 6"
+    picture = page([*clear[[2, 3]], np.zeros((28, 56), np.uint8), *clear[[4, 5]]])
+    picture[9:21, 192:204] = 0.15  # a dot above the 3
+    assert answer(picture, read) == "23 45"
 
 
 def test_a_small_1_is_in_doubt_and_a_comma_and_a_lone_stroke_are_left_out(clear, read):
@@ -49,6 +52,7 @@ def test_what_would_be_lost_is_guessed_among_sure_digits(clear, read):
         ([*clear[[5, 2]], wide, clear[8]], "52 8?"),  # a word by itself
         (clear[[5, 8]], "5_"),
         ([clear[5], wide, *clear[[8, 8]]], "5_"),
+        ([np.vstack(clear[[5, 8]]), np.vstack(clear[[8, 5]])], "5_ _5"),  # two rows
     ):
         assert page_of(page([np.hstack(row)]), doubtful_8).text == expected
 
