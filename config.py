@@ -15,4 +15,4 @@ seed = 0  # seed of every random choice
 
 # Recognising handwriting
 doubtful_below = 0.7  # a digit with a lower probability gets a question mark
-left_out_below = 0.3  # a piece with a lower probability is left out, unless it stands among digits
+left_out_below = 0.3  # a less probable digit is left out; among sure digits, 0.4 of this is enough

@@ -9,12 +9,12 @@ from handwriting.sheet import FAINTEST_INK, NEIGHBOURS
 
 FEWEST_CELLS, MOST_CELLS = 9, 1000  # squared paper has more; time grows with their square
 SMALLEST_CELL = 16  # pixels of the shorter side
-LONGEST_CELL = 4  # longer by shorter side of a cell, at most
+LONGEST_CELL = 4  # longer divided by shorter side of a cell, at most
 EMPTY = 1 / 3  # of a cell, the share that no stroke covers, at least
-ALIKE = 1.7  # area of one cell of a grid by that of another, at most
-DIVIDER = 0.25  # thickness of what divides cells, at most, by the side of a square cell
-RIM = 0.03  # of a cell, where remnants of lines may be, by the same
-WHOLE = 1.2  # area of a cell by that of a hole that shows all of it, or the other way round
+ALIKE = 1.7  # area of one cell of a grid divided by that of another, at most
+DIVIDER = 0.25  # thickness of what divides cells, at most, as a share of a square cell's side
+RIM = 0.03  # of a cell, where remnants of lines may be, as a share of the same
+WHOLE = 1.2  # area of a cell divided by that of a hole that shows all of it, or vice versa
 SEEN = 0.75  # of a cell, the share of such holes
 FEW_POINTS = 6  # of a line that isn't taken for bent
 

@@ -10,10 +10,11 @@ from handwriting.normalise import box_of, normalise
 from handwriting.picture import resize
 
 SURE_IF_LOW = 0.9  # probability of a digit lower than LOWEST_DIGIT or LOWEST_ONE, at least
-SPREAD = 1.5  # of digits of one size, the height of the tallest by the middle one, about
+SPREAD = 1.5  # the tallest of digits of one size divided by the middle one, about
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
-PLAIN, EVEN = 0.85, 2  # share of rows that a plain stroke crosses once; its widths, by the median
-BOW = 0.08  # of a bracket: how far its middle is off the line between its ends, by its height
+PLAIN = 0.85  # share of its rows that a plain stroke crosses once, at least
+EVEN = 2  # its width, at most, divided by the median
+BOW = 0.08  # of a bracket: distance of its middle from the line between its ends, by its height
 BRACKET_LEAN = 0.2  # of a bracket, at most, to either side: the tangent of an angle
 FORMULA_LEAN = 0.4  # of a slash beside brackets or x, more than the other digits of its row
 LEAN = 0.15  # of what may be a slash, more than the other digits of its row

@@ -31,11 +31,11 @@ SMALL = 24  # pixels; lower digits are read again in a larger picture
 DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
 DOUBT_IF_TURNED = 2  # the same when another way up is tried
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
-GAP_STEP = 2  # the narrowest gap between numbers, by the widest inside one, at least
+GAP_STEP = 2  # the narrowest gap between numbers divided by the widest inside one, at least
 TRACE = 0.5  # of the ink of sure digits; what is fainter is noise, unless it is a sure digit
 LEAST_TILT = 0.07  # slope of rows, at least, for digits to be recognised as if it were none
 FEWEST_LEVEL = 4  # sure digits that show how rows are tilted, at least
-SINGLE = 0.9  # cells with digits by digits in a grid, at least, if each cell holds one digit
+SINGLE = 0.9  # cells with digits divided by digits, at least, if each cell of a grid holds one
 # in heights of a digit:
 TALLEST = 3.5  # of a digit with a long tail
 LONGEST = 3  # of a piece that is no line
@@ -195,7 +195,7 @@ def levelled(pieces, recognise, thresholds):
 
 
 def sureness(pieces, doubt=DOUBT):
-    """The number of sure digits, less those in doubt. 1s don't count: strips look like them."""
+    """The number of sure digits but 1s, which strips look like, less `doubt` for each in doubt."""
     if not pieces:
         return -np.inf  # nothing found is worse than doubt
     large = [piece for piece in pieces if piece.is_large]

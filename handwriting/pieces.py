@@ -80,7 +80,7 @@ def find_pieces(ink, corner):
     ink = without_frames(ink)
     pieces = cut_out(ink, strokes_in(ink), corner)
     boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4) - np.repeat(corner, 2)
-    edge = max(ink.shape) // 150  # where remnants of ruling may be that leaves the picture
+    edge = max(ink.shape) // 150  # where ruling that leaves the picture may leave remnants
     touches = (boxes <= edge) | (boxes >= np.repeat(ink.shape, 2) - edge)
     height, width = (boxes[:, 1::2] - boxes[:, ::2]).T
     is_strip = np.maximum(height, width) >= STRIP * np.minimum(height, width)
@@ -91,7 +91,7 @@ def find_pieces(ink, corner):
 
 
 def off_the_line(piece):
-    """The Pieces left of one without the line they are written on."""
+    """What remains of a piece without the line it is written on: Pieces."""
     sizes = piece.digit_height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
     length, reach, thickness = np.maximum(1, np.rint(sizes).astype(int))
     ink = without_lines(piece.ink, length, reach, thickness)

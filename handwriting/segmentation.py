@@ -18,12 +18,12 @@ TOUCHING = 0.75  # factor of the probability for each place where digits touch
 GUESSED = 0.4  # factor of `left_out_below` for pieces that are guessed
 SURE_PER_GUESS = 2  # sure digits around each of them, at least
 # in heights of a digit:
-TALLEST_FRAGMENT = 0.6  # of pieces that are close, one is no taller if they are joined
+TALLEST_FRAGMENT = 0.6  # of the lower of two close pieces that are joined
 WIDEST_GAP = 0.1  # between pieces of a digit
 PLACE_DISTANCE = 0.06  # between the places where a piece may be cut
 WIDEST_PART = 1.4  # of a piece that is cut
 LOWEST_PART = 0.6  # height of a part, at least
-NARROWEST_CUT, WIDEST_CUT = 0.7, 4  # width of a piece; others are not cut, which would take long
+NARROWEST_CUT, WIDEST_CUT = 0.7, 4  # width of a piece that is cut; wider ones would take long
 
 
 def recognise_row(row, recognise, thresholds):

@@ -18,7 +18,7 @@ KEPT = 0.8  # of the darkest ink, what the narrow window keeps unless strokes ar
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 FAINTEST_SHARE = 0.25  # of the darkest ink, what a pixel of a stroke holds, at least
 THIN_SHARE = 0.2  # the same of a faint stroke by itself
-CLEAR = 1.5  # darkest ink of a stroke by the faintest, at least
+CLEAR = 1.5  # darkest ink of a stroke divided by the faintest, at least
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
 
 
