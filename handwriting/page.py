@@ -93,7 +93,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
         picture, factor, _ = load_picture(path, FULL_SIZE)
         picture = np.rot90(picture, turns)
         pieces = pieces_on(sheet, picture, recognise, thresholds)
-    pieces = levelled(pieces, recognise, thresholds)
+    pieces = straightened(pieces, recognise, thresholds)
     page = page_of(picture, pieces, recognise, thresholds)
     page.factor, page.pages = factor, pages
     return page
@@ -179,7 +179,7 @@ def without_traces(pieces):
     return [pieces[n] for n in np.flatnonzero(is_sure | is_dark)]
 
 
-def levelled(pieces, recognise, thresholds):
+def straightened(pieces, recognise, thresholds):
     """The pieces, a list, recognised as if their rows were level, unless fewer are then sure."""
     sure = [piece for piece in pieces if piece.is_sure]
     if len(sure) < FEWEST_LEVEL:
@@ -195,7 +195,7 @@ def levelled(pieces, recognise, thresholds):
 
 
 def sureness(pieces, doubt=DOUBT):
-    """The number of sure digits but 1s, which strips look like, less `doubt` for each in doubt."""
+    """The number of sure digits other than 1, as strips look like it, less `doubt` for the rest."""
     if not pieces:
         return -np.inf  # nothing found is worse than doubt
     large = [piece for piece in pieces if piece.is_large]

@@ -16,7 +16,7 @@ from handwriting.pieces import together
 MOST_PARTS = 3  # pieces of one digit
 TOUCHING = 0.75  # factor of the probability for each place where digits touch
 GUESSED = 0.4  # factor of `left_out_below` for pieces that are guessed
-SURE_PER_GUESS = 2  # sure digits around each of them, at least
+SURE_PER_DOUBT = 2  # sure digits around a guess for each piece in doubt, at least
 # in heights of a digit:
 TALLEST_FRAGMENT = 0.6  # of the lower of two close pieces that are joined
 WIDEST_GAP = 0.1  # between pieces of a digit
@@ -38,9 +38,10 @@ def recognise_row(row, recognise, thresholds):
     missed = [[piece for piece in word if is_missed(piece)] for word in found]
     sure = np.array([sum(piece.is_digit and piece.is_sure for piece in word) for word in found])
     number = np.array([len(pieces) for pieces in missed])
+    doubtful = number + [sum(piece.is_digit and not piece.is_sure for piece in w) for w in found]
     is_alone = np.array([sum(piece.is_large for piece in word) == 1 for word in words])
-    is_among_digits = sure >= SURE_PER_GUESS * number
-    is_among_digits |= is_alone & (sure.sum() >= SURE_PER_GUESS * number.sum())
+    is_among_digits = sure >= SURE_PER_DOUBT * doubtful
+    is_among_digits |= is_alone & (sure.sum() >= SURE_PER_DOUBT * doubtful.sum())
     for n in np.flatnonzero(is_among_digits & (number > 0)):
         found[n] = recognise_word(words[n], recognise, thresholds, missed[n])
     return list(itertools.chain.from_iterable(found))
