@@ -195,7 +195,10 @@ def straightened(pieces, recognise, thresholds):
 
 
 def sureness(pieces, doubt=DOUBT):
-    """The number of sure digits other than 1, as strips look like it, less `doubt` for the rest."""
+    """The number of sure digits, less `doubt` for each piece in doubt.
+
+    Sure 1s don't count, since strips look like them.
+    """
     if not pieces:
         return -np.inf  # nothing found is worse than doubt
     large = [piece for piece in pieces if piece.is_large]
