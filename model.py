@@ -25,7 +25,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from data_preprocessing import INPUTS, preprocess
-from utils import log_softmax, relu, relu_derivative, softmax
+from utils import log_softmax, relu, softmax
 
 CLASSES = 10  # the digits 0 to 9
 NO_DIGIT = CLASSES  # the label of an image that shows no digit
@@ -57,8 +57,8 @@ class MultilayerPerceptron:
         shapes = list(zip(self.layer_sizes[:-1], self.layer_sizes[1:]))
         number_of_weights = sum(inputs * outputs for inputs, outputs in shapes)
         number_of_parameters = number_of_weights + sum(self.layer_sizes[1:])
-        self.parameters = np.zeros(number_of_parameters, dtype)
-        self.gradient = np.zeros(number_of_parameters, dtype)
+        self.parameters = aligned_zeros(number_of_parameters, dtype)
+        self.gradient = aligned_zeros(number_of_parameters, dtype)
         self.all_weights = self.parameters[:number_of_weights]
         self.weights, self.biases = split(self.parameters, shapes)
         self.weight_gradients, self.bias_gradients = split(self.gradient, shapes)
@@ -107,7 +107,7 @@ class MultilayerPerceptron:
             dW += l2 * W
             dZ.sum(axis=0, out=self.bias_gradients[layer])
             if layer > 0:
-                dZ = (dZ @ W.T) * relu_derivative(inputs[layer])
+                dZ = (dZ @ W.T) * (inputs[layer] > 0)
         return log_P
 
     def penalty(self, l2):
@@ -164,6 +164,13 @@ class Model:
     def predict(self, images):
         """The most probable digit, (n,) integers, for images (n, 28, 28) uint8."""
         return self.predict_proba(images).argmax(axis=1)
+
+
+def aligned_zeros(n, dtype):
+    """Zeros (n,) that start on a cache line, at a multiple of 64 bytes: products are faster."""
+    zeros = np.zeros(n + 64, dtype)
+    start = -zeros.ctypes.data % 64 // zeros.itemsize
+    return zeros[start : start + n]
 
 
 def split(vector, shapes):

@@ -8,11 +8,6 @@ def relu(Z):
     return np.maximum(Z, 0)
 
 
-def relu_derivative(H):
-    """Derivative of ReLU, computed from its output H: True where H > 0; bool of H's shape."""
-    return H > 0
-
-
 def log_softmax(Z):
     """Logarithm of the softmax of each row: Z - log(sum(exp(Z))).
 

@@ -27,7 +27,7 @@ from files import PROJECT, UserError, printable
 from handwriting.normalise import normalise
 from handwriting.page import recognise_page
 from handwriting.picture import as_jpeg
-from utils import relu_derivative, softmax
+from utils import softmax
 
 MOST_BYTES = 40_000_000  # of a picture file
 
@@ -137,7 +137,7 @@ def explain(model, body):
     # the weight of each pixel for them, along all paths through active neurons
     W = network.weights[-2][:, neurons]
     for W_before, H in zip(network.weights[-3::-1], layers[-2:0:-1]):
-        W = W_before @ (W * relu_derivative(H).T)
+        W = W_before @ (W * (H > 0).T)
     return {
         "layers": [shades(layer[0]) for layer in layers],
         "probabilities": probabilities.tolist(),
