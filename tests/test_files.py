@@ -38,15 +38,17 @@ def test_atomic_write_replaces_the_file_once_it_is_complete_and_on_the_disk(tmp_
 
 @pytest.mark.parametrize("place", ["content", "fsync", "replace"])
 @pytest.mark.parametrize(("error", "result"), [(FULL, UserError), (KeyboardInterrupt, None)])
-def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch, place, error, result):
-    path, fail = tmp_path / "file", Mock(side_effect=error)
+def test_atomic_write_keeps_old_files_when_it_fails(tmp_path, monkeypatch, place, error, result):
+    path, previous, fail = tmp_path / "file", tmp_path / "previous", Mock(side_effect=error)
     path.write_bytes(b"old")
+    previous.write_bytes(b"older")
     monkeypatch.setattr(os, place, fail, raising=False)
-    with pytest.raises(result or error), atomic_write(path) as file:
+    with pytest.raises(result or error), atomic_write(path, previous) as file:
         file.write(b"half")
         if place == "content":
             fail()
-    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+    assert (path.read_bytes(), previous.read_bytes()) == (b"old", b"older")
+    assert {*os.listdir(tmp_path)} == {"file", "previous"}
 
 
 def test_two_that_write_the_same_file_at_once_lose_neither(tmp_path):

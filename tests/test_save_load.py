@@ -1,14 +1,10 @@
 import io
-import itertools
 import json
-import multiprocessing
 import os
 import random
 import re
 import signal
-import struct
 import sys
-import time
 import zipfile
 from collections import Counter
 from functools import partial
@@ -163,65 +159,42 @@ def test_a_folder_in_the_place_of_a_file_is_found_before_the_training(saved, nam
         check_savable(saved)
 
 
-FILES, KILLS = 5000, 220
-KINDS = ("bit flips", "truncation", "members", "headers", "pickles", "types and numbers")
-KINDS += ("descriptions", "compression")
-HEADERS = ["{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }"]
-HEADERS += ["{'descr': '|O', 'fortran_order': False, 'shape': (%s,), }", "[" * 5000 + "%s"]
-HEADERS += ["{'descr': '<U%s', 'fortran_order': False, 'shape': (), }", "open('harm%s', 'w')"]
-SIZES = ["0", "-1", "784, 4", "10**9", "9" * 5000, "1e9", "10737418240"]
-ARRAYS = [np.zeros(shape, type) for shape in [(), (0,), (4, 784)] for type in ["f4", ">f4", "U4"]]
+FILES = 5000
 TEXTS = ["[" * 9000, '{"a":' * 3000, "9" * 9000, "null", "{}", '"\\ud800"', "\0", ""]
 VALUES = [None, True, -1, 0, 3, 4097, 10**400, 1.5, float("nan"), "x", "\ud800", [], {}, [10**9]]
 
 
-def hostile_file(kind, good, members, rng):
-    """A file made from the bytes of a good one or from its members, the description last."""
-    if kind == "bit flips":  # anywhere, or in the headers of the archive and the arrays
-        content, starts = bytearray(good), re.finditer(b"PK|\x93N", good)
-        headers = [start + n for start in map(re.Match.start, starts) for n in range(20)]
-        places = rng.choice([range(len(good)), headers])
-        for place in rng.choices(places, k=rng.choice([1, 10, 1000])):
-            content[place] ^= 1 << rng.randrange(8)
-        return content
-    if kind == "truncation":
-        start, end = sorted(rng.choices(range(len(good)), k=2))
-        return rng.choice([good[:end], good[start:end], good[start:], good[:start] + good[end:]])
-    others, file, compression = list(members), io.BytesIO(), zipfile.ZIP_STORED
-    name, data = others.pop(-1 if kind == "descriptions" else rng.randrange(len(others)))
-    array, changed = np.load(io.BytesIO(data)), [(name, data)]
-    if kind == "members":
-        renamed = rng.choice(["../x.npy", "/tmp/x.npy", "W_1", "\n.npy", "x" * 30_000 + ".npy"])
-        changed = rng.choice([[], 2 * changed, 500 * changed, [(renamed, data)]])
-    elif kind == "headers":
-        header = rng.choice(HEADERS).replace("%s", rng.choice(SIZES)).encode()
-        length = struct.pack("<H", rng.choice([len(header), len(header), 0, 2**16 - 1]))
-        changed = [(name, b"\x93NUMPY\1\0" + length + header + data[128:])]
-    elif kind == "compression":
-        compression = rng.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-        changed = [(name, data + bytes(rng.choice([0, 10**7])))]
-    else:
-        if kind == "pickles":
-            array = np.array([Harm()], dtype=object)
-        elif kind == "types and numbers":
-            array.flat[rng.randrange(array.size)] = rng.choice([np.nan, np.inf, -3e38, 1e-45])
-            array = rng.choice([array, rng.choice(ARRAYS)])
-        else:
-            description = json.loads(str(array))
-            table = rng.choice([description, description["settings"]])
-            table[rng.choice([*table, "preprocessing", "__class__"])] = rng.choice(VALUES)
-            array = np.array(rng.choice([json.dumps(description), rng.choice(TEXTS)]))
-        np.save(file, array, allow_pickle=True)
-        changed, file = [(name, file.getvalue())], io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as archive:
-        for member in others + changed:
-            archive.writestr(*member)
+def flipped(good, rng):
+    """The bytes of a file with some bits flipped, anywhere or in the headers."""
+    content, starts = bytearray(good), re.finditer(b"PK|\x93N", good)
+    headers = [start + n for start in map(re.Match.start, starts) for n in range(64)]
+    places = rng.choice([range(len(good)), headers])
+    for place in rng.choices(places, k=rng.choice([1, 10, 1000])):
+        content[place % len(good)] ^= 1 << rng.randrange(8)
+    return content
+
+
+def cut(good, rng):
+    """The bytes of a file without its start, its end or its middle."""
+    start, end = sorted(rng.choices(range(len(good)), k=2))
+    return rng.choice([good[:end], good[start:end], good[start:], good[:start] + good[end:]])
+
+
+def redescribed(good, rng):
+    """The bytes of a model file with another description, or with an odd value in it."""
+    with np.load(io.BytesIO(good)) as archive:
+        arrays = dict(archive)
+    description = json.loads(str(arrays["description"]))
+    table = rng.choice([description, description["settings"]])
+    table[rng.choice([*table, "preprocessing", "__class__"])] = rng.choice(VALUES)
+    text, file = rng.choice([json.dumps(description), rng.choice(TEXTS)]), io.BytesIO()
+    np.savez(file, **arrays | {"description": np.array(text)})
     return file.getvalue()
 
 
 @pytest.mark.long
-@pytest.mark.filterwarnings("error", "ignore:Duplicate name")
-def test_hostile_model_files_do_no_harm(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("error")
+def test_damaged_model_files_do_no_harm(saved, monkeypatch):
     """Nothing is executed, removed or opened for writing."""
     resource = pytest.importorskip("resource", reason="memory is measured as on Unix")
     events, harmful = [], ("exec", "os.", "subprocess.", "pickle.", "socket.", "shutil.")
@@ -230,63 +203,29 @@ def test_hostile_model_files_do_no_harm(tmp_path, monkeypatch):
         if event.startswith(harmful) or (event == "open" and arguments[2] & 0x3):
             events.append((event, arguments))
 
-    monkeypatch.chdir(tmp_path)
-    settings, path = plain(hidden_layers=(4, 3), number_of_epochs=8), tmp_path / "m.npz"
-    history = {name: np.linspace(1, 0, 5) for name in HISTORY}
-    save_model(path, Model(make_network((4, 3)), history, settings))
-    good, X = path.read_bytes(), np.full((1, 784), 2, np.float32)
-    with zipfile.ZipFile(path) as archive:
-        members = [(name, archive.read(name)) for name in archive.namelist()]
-    members.sort(key=lambda member: member[0] == "description.npy")  # it comes last
-    load_model(path), printable("\n")  # import what they need
+    monkeypatch.chdir(saved.parent)
+    good, X = saved.read_bytes(), np.full((1, 784), 2, np.float32)
+    load_model(saved), printable("\n")  # import what they need
     refused, before = Counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sys.addaudithook(watch)  # for good
     for number in range(FILES):
         rng = random.Random(number)
-        kind = rng.choice(KINDS)
-        path.write_bytes(hostile_file(kind, good, members, rng))
+        damaged = rng.choice([flipped, cut, redescribed])
+        saved.write_bytes(damaged(good, rng))
         events.clear()
         try:
-            model = load_model(path)
+            model = load_model(saved)
             assert np.isfinite(model.network.logits(X)).all()
         except UserError as error:
-            refused[kind] += 1
-            assert str(error).startswith(f"{path}: ") and str(error).isprintable()
-            assert len(str(error)) < 1000, (number, kind)
+            refused[damaged.__name__] += 1
+            assert str(error).startswith(f"{saved}: ") and str(error).isprintable()
+            assert len(str(error)) < 1000, number
         else:
             assert vars(model.settings).keys() == TRAINING.keys()
-            assert {len(values) for values in model.history.values()} == {5}
-        assert not events, (number, kind, events)
-        assert os.listdir(tmp_path) == ["m.npz"], (number, kind)
+            assert {len(values) for values in model.history.values()} == {3}
+        assert not events, (number, events)
+        assert os.listdir() == ["m.npz"], number
     memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024  # kB on Linux
-    print(f"hostile model files: {FILES:,}; refused: {refused.total():,}, {dict(refused)}")
+    print(f"damaged model files: {FILES:,}; refused: {refused.total():,}, {dict(refused)}")
     print(f"  the others are valid models; {memory:.0f} MB more memory")
-    assert refused.keys() == {*KINDS} and memory < 300
-
-
-@pytest.mark.long
-@pytest.mark.skipif(os.name == "nt", reason="processes are killed as on Unix")
-def test_a_kill_while_saving_leaves_the_old_or_the_new_model(tmp_path):
-    settings, history = plain(number_of_epochs=5), dict.fromkeys(HISTORY, np.ones(5))
-    models = [Model(make_network(seed=seed), history, settings) for seed in (1, 2)]
-    paths, contents = [tmp_path / "m.npz", tmp_path / "m.previous.npz"], []
-
-    def save_each(models):
-        for model in models:
-            save_model(paths[0], model, previous=paths[1])
-            contents.append(paths[0].read_bytes())
-
-    save_each(models)
-    rng, forever = random.Random(0), [itertools.cycle(models)]
-    for _ in range(KILLS):
-        process = multiprocessing.get_context("fork").Process(target=save_each, args=forever)
-        process.start()
-        time.sleep(rng.uniform(0.02, 0.1))
-        process.kill()
-        process.join()
-        assert all(path.read_bytes() in contents for path in paths)
-        left = {*tmp_path.iterdir()} - {*paths}  # temporary, for lack of time to remove them
-        assert len(left) <= 2
-        for file in left:
-            file.unlink()
-    print(f"killed while saving: {KILLS} times; all models complete")
+    assert len(refused) == 3 and memory < 300
