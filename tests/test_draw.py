@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import socket
-import sys
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -410,29 +409,3 @@ def test_ports_addresses_and_no_text_browser(server, tmp_path):
         message = f"--address {address}: it must be an address of this machine"
         with pytest.raises(UserError, match=re.escape(message)):
             main(["--draw", "--address", address])
-
-
-@pytest.mark.long
-@pytest.mark.skipif(sys.platform != "linux", reason="the memory is read as on Linux")
-def test_a_hundred_clients_and_a_thousand_bad_requests():
-    photograph = (PROJECT / "docs" / "handwriting.jpg").read_bytes()
-
-    def memory():
-        status = Path("/proc", str(process.pid), "status").read_text()
-        return int(re.search(r"VmRSS:\s*(\d+)", status)[1]) / 1e3
-
-    def work(client):
-        if client % 5 == 0:
-            ask(f"{address}show", photograph)
-        for body in [*GARBAGE, b"x" * 100_000]:
-            assert ask(address + NAMES[client % 4], body)[0] == 400
-
-    with program() as (process, address):
-        for _ in range(10):  # until its threads and the allocator have what they need
-            honest = ask(f"{address}show", photograph)
-        before = memory()
-        with ThreadPoolExecutor(100) as pool:
-            assert [*pool.map(work, range(100))] == 100 * [None]
-        assert ask(f"{address}show", photograph) == honest
-        print(f"\n100 clients, 1,000 bad requests: {memory() - before:.0f} MB more memory")
-        assert memory() < before + 50

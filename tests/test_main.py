@@ -29,19 +29,12 @@ FAILURES = [
 HARSH = {"PYTHONWARNINGS": "error", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
 HARSH["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # if started from a notebook
 TOOLKIT = """
-from matplotlib.backend_bases import FigureManagerBase
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-class FigureManager(FigureManagerBase):
-    set_window_title = lambda self, title: print("window", title)
-    pyplot_show = classmethod(lambda cls, **options: print("shown"))
-
-class FigureCanvas(FigureCanvasAgg):
-    manager_class = FigureManager
-    required_interactive_framework = "headless"
-
 import os
+from matplotlib.backends.backend_agg import FigureCanvas
+from matplotlib.pyplot import get_fignums
+
 os.write(1, b"toolkit\\n")  # is loaded; unbuffered
+show = lambda: print("windows:", len(get_fignums()))
 """
 ASK = """import re, urllib.request
 for run in (one, two):
@@ -103,9 +96,7 @@ def test_six_pictures_of_the_shipped_model_and_windows_last(mnist, tmp_path):
     assert "numpy" in process.stderr
     assert not re.search(r"\b(tensorflow|keras)\b", process.stderr)
     before, saved, shown = process.stdout.partition("Saved 6 pictures in plots.\n")
-    first, *windows, last = shown.splitlines()
-    assert (first, last) == ("toolkit", "shown")
-    assert {f"window {name}" for name in PICTURES} <= {*windows}
+    assert shown == "toolkit\nwindows: 6\n"
     assert run_main(tmp_path, "--no-show-plots", **toolkit).stdout == before + saved
 
 
@@ -115,10 +106,9 @@ def test_output_to_a_closed_pipe_or_a_full_disk(mnist, tmp_path):
     os.close(reading)
     with open("/dev/full", "w") as full:
         for stdout, end in ((writing, ""), (full, "error: [Errno 28] No space left on device\n")):
-            process = run_main(tmp_path, stdout=stdout)
-            assert (process.stderr, process.returncode) == (end, 1 if end else 141)
             process = run_main(tmp_path, *LONG, stdout=stdout)  # nothing that was learnt is lost
-            assert "Saved 1 of 20 epochs; continue with --resume m.partial.npz" in process.stderr
+            saved = "Saved 1 of 20 epochs; continue with --resume m.partial.npz\n"
+            assert (process.stderr, process.returncode) == (saved + end, 1 if end else 141)
             assert load_model(tmp_path / "m.partial.npz").epochs == 1
     os.close(writing)
 

@@ -10,12 +10,11 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from conftest import as_image, page, page_of, predict, run_main, save
+from conftest import as_image, page, page_of, predict, save
 from matplotlib.colors import to_hex
 from PIL import Image
 
 import plots
-from files import PROJECT
 from handwriting import predict as module
 from handwriting.page import Page
 from handwriting.picture import resize
@@ -23,7 +22,8 @@ from handwriting.picture import resize
 READ = module.read
 
 
-def test_the_line_of_a_picture_and_of_the_first_of_several_pages(clear, capsys, tmp_path):
+def test_one_line_per_file_also_without_mnist(clear, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("main.load_mnist", None)
     one = save(tmp_path / "scan.jpg", page(clear[[9, 0, 2, 1, 0]]))
     two = save(tmp_path / "$1_a$.png", 1 - page(clear[[4]]))
     pages, mpo = tmp_path / "p.tiff", tmp_path / "p.jpg"
@@ -194,14 +194,6 @@ def test_heic_is_read(clear, capsys, tmp_path):
     assert predict(capsys, tmp_path, tmp_path)[1].startswith(f"{tmp_path / 'p.heic'}: 51  (")
 
 
-def test_no_training_data_is_loaded(clear, tmp_path):
-    save(tmp_path / "p.png", page(clear[[5]]))
-    process = run_main(tmp_path, "--predict", "p.png", PYTHONPROFILEIMPORTTIME="1")
-    assert process.stdout.startswith("p.png: 5  (")
-    assert "matplotlib" in process.stderr
-    assert "sklearn" not in process.stderr and "tensorflow" not in process.stderr
-
-
 @pytest.mark.parametrize(("shape", "value"), [((8, 8), 0), ((1, 1), 1), ((300, 200), 0.3)])
 def test_an_earlier_table_goes_with_a_blank_page_only(capsys, tmp_path, shape, value):
     path = save(tmp_path / "blank.png", np.full(shape, value))
@@ -211,10 +203,3 @@ def test_an_earlier_table_goes_with_a_blank_page_only(capsys, tmp_path, shape, v
     assert predict(capsys, tmp_path, "missing.png")[0] == 1 and table.exists()
     assert predict(capsys, tmp_path, path) == (1, f"{path}: no digit found\n", "")
     assert not table.exists()
-
-
-def test_handwriting_imports_neither_the_training_nor_the_settings():
-    closed = {"train", "seed_study", "save_load", "settings", "command_line", "config", "main"}
-    for path in (PROJECT / "handwriting").glob("*.py"):
-        imported = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
-        assert not closed & {*imported}, path.name

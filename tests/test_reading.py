@@ -26,10 +26,8 @@ PAGES += [("turned by one to three quarters", seed) for seed in (0, 5)]  # by th
         ("12 34", "12 34", (True, False, 0, 4)),
         ("1?2_34", "12 34", (True, False, 0, 4)),
         ("1234", "12 34", (False, True, 0, 4)),
-        ("13 3", "12 34", (False, True, 2, 4)),
         ("13? 3", "12 34", (False, False, 2, 4)),
         ("", "12", (False, False, 2, 2)),
-        ("", "", (True, False, 0, 0)),
         ("7", "", (False, True, 1, 0)),
     ],
 )
@@ -49,9 +47,3 @@ def test_every_kind_has_ink_and_the_same_page_again(mnist, kind):
 def test_a_page_of_each_kind_is_read(clear, read, kind, seed):
     picture, expected = KINDS[kind](Writer(clear, np.arange(10), seed), seed)
     assert answer(picture, read) == expected
-
-
-def test_characters_of_a_row(mnist):
-    writer = Writer(*mnist[:2], seed=0)
-    ink, answer = writer.text("407 IO(2+3)")
-    assert answer == "407 10 2 3" and (ink > 0.5).any(axis=1).sum() > 20 * writer.scale

@@ -9,17 +9,15 @@ import pytest
 from conftest import allowed_values, bits, make_network, plain
 from hypothesis import given
 from hypothesis import strategies as st
-from tqdm import tqdm
 
 from augmentation import distort
 from data_preprocessing import preprocess
 from files import UserError
 from main import train_and_save
 from model import CLASSES, HISTORY, NO_DIGIT, Model, MultilayerPerceptron
-from parallel import progress_bar
 from save_load import load_model, save_model
 from settings import TRAINING
-from train import AUGMENTATION, SHUFFLING, random_generator, show_epoch, train, untrained
+from train import AUGMENTATION, SHUFFLING, random_generator, train, untrained
 
 SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.items()} | {
     "alpha": st.floats(-8, 8).map(lambda exponent: 10.0**exponent),
@@ -90,12 +88,6 @@ def test_a_training_resumed_ends_with_the_same_bits(tmp_path, monkeypatch, capsy
     assert {line.rpartition("; ")[2] for line in lines} == {"1.00 s per epoch"}
 
 
-def test_an_error_in_the_thread_of_the_distortions_ends_the_training(monkeypatch, few):
-    monkeypatch.setattr("augmentation.warp", lambda *arguments: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        list(train(untrained(plain(augment=True)), few, few))
-
-
 def test_a_training_beyond_mnist_can_be_resumed(monkeypatch, tmp_path, few, few_of_each):
     """The last of the images are held out for validation."""
     settings = plain(beyond_mnist=True, hidden_layers=(4,), number_of_epochs=3)
@@ -143,14 +135,3 @@ def test_any_settings_end_in_finite_numbers_or_in_the_error(mnist, tmp_path, exa
             assert np.isfinite(loaded.predict_proba(mnist[0][:500])).all()
 
     check()
-
-
-def test_a_narrow_terminal_shows_the_most_important_and_a_bar(monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    with progress_bar("epoch", 0, 1000, show=True) as bar:
-        bar.dynamic_ncols, bar.ncols, bar.n = None, 80, 999
-        show_epoch(bar, 1000, (0.1234, 0.9876, 0.1234, 0.9876), plain(), 1.0)
-        text = tqdm.format_meter(**bar.format_dict)
-    assert len(text) <= 80 and text.count("█") >= 15
-    for part in ("epoch 1000/1000", "left", "test accuracy 98.76%"):
-        assert part in text
