@@ -8,6 +8,7 @@ from benchmarks.reading import paper
 from benchmarks.reading.non_digits import printed
 from benchmarks.reading.writer import Writer, enlarged
 from handwriting.normalise import normalise
+from handwriting.sheet import strokes_in
 
 
 def test_enlarged_and_pasted_anywhere_mnist_is_read_as_it_is(mnist, read):
@@ -129,3 +130,31 @@ def test_what_may_be_a_slash_is_in_doubt(clear, read):
     ink, _ = Writer(clear[upright], upright, seed=4).text("dd/dd", reach=(0, 0.05))
     found = page_of(paper.page(ink), read)
     assert found.text[2:4] == "1?" and found.probabilities[2].max() > 0.5  # the network is sure
+
+
+def test_a_strip_along_the_border_is_no_digit_but_a_1_cut_off_at_the_top_is(clear, read):
+    picture = page([clear[4], 0 * clear[0], clear[7]], margin=20)[40:]  # cut off above the digits
+    picture[:, :4] = 0.15
+    assert answer(picture, read) == "47"
+    picture[:70, 185:193] = 0.15
+    assert answer(picture, read).replace("?", "") == "417"
+
+
+def test_a_thin_stroke_beside_a_thick_one_keeps_its_faint_edges():
+    ink = np.zeros((60, 60))
+    ink[10:30, 10:30], ink[10:30, 30] = 0.9, 0.2  # a soft edge of the thick one
+    ink[10:50, 40], ink[10:50, 41] = 0.4, 0.2
+    ink[10:50, 50] = 0.25  # noise
+    expected = np.zeros((60, 60), bool)
+    expected[10:30, 10:30] = expected[10:50, 40:42] = True
+    assert (strokes_in(ink) == expected).all()
+
+
+def test_normalise_gives_back_what_mnist_made(mnist):
+    images = mnist[0][:200]
+    for scale in (1, 3, 8):
+        size = (28 * scale, 28 * scale)
+        large = [Image.fromarray(image).resize(size, Image.Resampling.NEAREST) for image in images]
+        again = [normalise(np.float32(image) / 255) for image in large]
+        difference = np.abs(np.subtract(again, images, dtype=float)).mean((1, 2))
+        assert np.median(difference) < 6  # of 255; a digit moved by a pixel differs by about 25
