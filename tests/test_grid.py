@@ -56,25 +56,16 @@ def test_an_empty_table_beside_digits(clear, read):
     assert page_of(np.pad(picture, 40, constant_values=0.9), read).text == "475"
 
 
-def test_a_row_of_cells_is_one_whatever_the_height_of_its_digits(clear, read):
+def test_cells_settle_rows_and_spaces_whatever_the_height_of_their_digits(clear, read):
     picture = np.full((3 * SIDE + 4, 4 * SIDE + 4), 0.9)
     for row, column in np.ndindex(3, 4):  # small, at the top or the bottom of a cell
-        top = SIDE * row + (8 if (row + column) % 2 else 50)
-        digit = page(clear[[ROWS[row][column]]], 2, margin=0)
-        picture[top : top + 56, SIDE * column + 30 : SIDE * column + 86] = digit
-    picture = np.pad(with_lines(picture, 3, 4), 40, constant_values=0.9)
-    assert page_of(picture, read).text == "3702 5469 2285"
-
-
-def test_an_empty_cell_is_a_space_and_numbers_in_cells_are_apart(clear, read):
-    picture = np.full((3 * SIDE + 4, 4 * SIDE + 4), 0.9)
-    for row, column in np.ndindex(3, 4):
-        y, x = SIDE * row + 28, SIDE * column + 28
+        y, x = SIDE * row + (8 if (row + column) % 2 else 50), SIDE * column + 28
         picture[y : y + 56, x : x + 56] = page(clear[[ROWS[row][column]]], 2, margin=0)
-    picture[SIDE:-SIDE, SIDE : 2 * SIDE] = 0.9
+    picture[SIDE:-SIDE, SIDE : 2 * SIDE] = 0.9  # an empty cell
     grid = np.pad(with_lines(picture.copy(), 3, 4), 40, constant_values=0.9)
     assert page_of(grid, read).text == "3702 5 69 2285"
-    for row, column in np.ndindex(3, 2):
+    picture[:, : 2 * SIDE] = 0.9
+    for row, column in np.ndindex(3, 2):  # numbers of two digits
         y, x = SIDE * row + 28, SIDE * column + 3
         picture[y : y + 56, x : x + 108] = page(clear[[4, 7]], 2, margin=0)[:, 2:-2]
     grid = np.pad(with_lines(picture, 3, 4), 40, constant_values=0.9)
