@@ -5,14 +5,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from files import UserError, atomic_write, check_writable, printable, signals_deferred, signals_to
+from files import UserError, atomic_write, check_writable, signals_deferred, signals_to
 
 FULL = OSError(28, "No space left on device")
-
-
-def test_names_are_shown_in_one_line_of_text():
-    assert printable("é 1.png") == "é 1.png"
-    assert printable("a\n\x1b[31m\u202eb\udcff.png") == r"a\n\x1b[31m\u202eb\udcff.png"
 
 
 def test_atomic_write_replaces_the_file_once_it_is_complete_and_on_the_disk(tmp_path, monkeypatch):
@@ -63,18 +58,16 @@ def test_two_that_write_the_same_file_at_once_lose_neither(tmp_path):
 
 
 def test_what_cannot_be_written_is_named_with_the_reason(tmp_path):
-    (tmp_path / "file").write_bytes(b"old")
     (tmp_path / "folder").mkdir()
-    reasons = {"folder": "it is a folder or a device", "file/below": ""}  # varies by system
+    reasons = {"folder": "it is a folder or a device"}
     if os.name != "nt":
         os.mkfifo(tmp_path / "pipe")
         reasons |= {"pipe": "it is a folder or a device", "x" * 300: "File name too long"}
     for name, reason in reasons.items():
         with pytest.raises(UserError) as error:
             check_writable(tmp_path / name)
-        assert str(error.value).startswith(f"{tmp_path / name}: can't be written: {reason}")
-    assert (tmp_path / "file").read_bytes() == b"old"
-    assert {*os.listdir(tmp_path)} - {"pipe"} == {"file", "folder"}
+        assert str(error.value) == f"{tmp_path / name}: can't be written: {reason}"
+    assert {*os.listdir(tmp_path)} - {"pipe"} == {"folder"}
 
 
 def test_a_signal_that_is_ignored_stays_ignored(ctrl_c):
@@ -88,12 +81,10 @@ def test_a_signal_that_is_ignored_stays_ignored(ctrl_c):
     assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
 
 
-@pytest.mark.parametrize("error", [None, UserError("the disk is full")])
-def test_a_signal_that_waited_is_delivered_even_if_the_block_fails(ctrl_c, error):
+def test_a_signal_that_waited_is_delivered_even_if_the_block_fails(ctrl_c):
     done = []
     with pytest.raises(KeyboardInterrupt), contextlib.suppress(UserError), signals_deferred():
         signal.raise_signal(signal.SIGINT)
         done.append("saved")
-        if error:
-            raise error
+        raise UserError("the disk is full")
     assert done == ["saved"]

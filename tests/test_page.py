@@ -31,14 +31,6 @@ def test_digits_at_the_border(clear, read, digits):
     assert answer(picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], read) == digits
 
 
-def test_rows_of_mixed_widths_are_read_from_above_and_from_the_left(clear, read):
-    rows = ([3, 1], [4, 1, 5, 7], [2], [6, 5, 3])
-    inks = [enlarged(np.hstack(clear[digits]) / 255, 4) for digits in rows]
-    found = page_of(paper.page(paper.stacked(inks, 60)), read)
-    assert found.text == "31 4157 2 653"
-    assert found.rows.tolist() == [0, 0, 1, 1, 1, 1, 2, 3, 3, 3]
-
-
 def test_tight_falling_and_tilted_rows(clear, read):
     tight = np.vstack([page(clear[[4, 7, 4]], margin=0)[8:-8]] * 3)  # a quarter of a digit apart
     assert answer(np.pad(tight, 40, constant_values=0.9), read) == "474 474 474"
@@ -99,12 +91,9 @@ def test_what_is_lost_is_shown(clear, read):
         assert answer(page([images[character] for character in row]), read) == text
 
 
-def test_the_gaps_in_a_thick_letter_are_no_light_1s(read):
+def test_the_gaps_in_a_thick_letter_are_no_light_1s_and_the_o_of_a_word_is_no_0(clear, read):
     letter = printed("H", "DejaVuSerif-Bold", 100, thickening=6)
     assert answer(paper.page(letter), read) == ""
-
-
-def test_the_o_of_a_word_in_small_print_is_no_0(clear, read):
     digits = enlarged(np.hstack(clear[[4, 7, 3]]) / 255, 4)
     word = printed("Hour", "DejaVuSerif-Bold", 40)
     word = np.pad(word, ((40, len(digits) - len(word) - 40), (0, 170)))

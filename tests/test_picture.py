@@ -57,14 +57,6 @@ def test_pixels_that_touch_at_corners_stay_connected(tmp_path):
     assert ndimage.label(ink > 0.5 * darkest, np.ones((3, 3)))[1] == 1
 
 
-def table(page, random):
-    """A dark table at two borders, a little askew."""
-    page = np.pad(page, ((40, 0), (60, 0)), constant_values=0.9)
-    y, x = np.indices(page.shape)
-    bent = random.uniform(-0.05, 0.05, 2)
-    return np.where((y < 25 + bent[0] * x) | (x < 40 + bent[1] * y), 0.2, page)
-
-
 def specks(page, random):
     """Twenty dark specks of 4 x 4 pixels in the margins."""
     page = np.pad(page, 40, constant_values=0.9)
@@ -79,7 +71,7 @@ SPOIL = {
     "noisy": lambda page, random: page + random.normal(0, 0.1, page.shape),
     "tilted": lambda page, random: held(page, random, 0, 10),
     "squared": lambda page, random: held(page, random, 0, 1, lines=2),
-} | {function.__name__: function for function in (darkened, jpeg, shadow, specks, table)}
+} | {function.__name__: function for function in (darkened, jpeg, shadow, specks)}
 
 
 @pytest.mark.parametrize("spoil", SPOIL)

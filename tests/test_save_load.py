@@ -1,12 +1,9 @@
-import io
 import json
 import os
 import random
 import re
 import signal
-import sys
 import zipfile
-from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +11,9 @@ import numpy as np
 import pytest
 from conftest import bits, make_network, plain
 
-from files import UserError, printable
+from files import UserError
 from model import HISTORY, Model
 from save_load import check_savable, load_model, save_model, save_while_training
-from settings import TRAINING
 
 
 @pytest.fixture
@@ -159,73 +155,20 @@ def test_a_folder_in_the_place_of_a_file_is_found_before_the_training(saved, nam
         check_savable(saved)
 
 
-FILES = 5000
-TEXTS = ["[" * 9000, '{"a":' * 3000, "9" * 9000, "null", "{}", '"\\ud800"', "\0", ""]
-VALUES = [None, True, -1, 0, 3, 4097, 10**400, 1.5, float("nan"), "x", "\ud800", [], {}, [10**9]]
-
-
-def flipped(good, rng):
-    """The bytes of a file with some bits flipped, anywhere or in the headers."""
-    content, starts = bytearray(good), re.finditer(b"PK|\x93N", good)
-    headers = [start + n for start in map(re.Match.start, starts) for n in range(64)]
-    places = rng.choice([range(len(good)), headers])
-    for place in rng.choices(places, k=rng.choice([1, 10, 1000])):
-        content[place % len(good)] ^= 1 << rng.randrange(8)
-    return content
-
-
-def cut(good, rng):
-    """The bytes of a file without its start, its end or its middle."""
-    start, end = sorted(rng.choices(range(len(good)), k=2))
-    return rng.choice([good[:end], good[start:end], good[start:], good[:start] + good[end:]])
-
-
-def redescribed(good, rng):
-    """The bytes of a model file with another description, or with an odd value in it."""
-    with np.load(io.BytesIO(good)) as archive:
-        arrays = dict(archive)
-    description = json.loads(str(arrays["description"]))
-    table = rng.choice([description, description["settings"]])
-    table[rng.choice([*table, "preprocessing", "__class__"])] = rng.choice(VALUES)
-    text, file = rng.choice([json.dumps(description), rng.choice(TEXTS)]), io.BytesIO()
-    np.savez(file, **arrays | {"description": np.array(text)})
-    return file.getvalue()
-
-
-@pytest.mark.long
-@pytest.mark.filterwarnings("error")
-def test_damaged_model_files_do_no_harm(saved, monkeypatch):
-    """Nothing is executed, removed or opened for writing."""
-    resource = pytest.importorskip("resource", reason="memory is measured as on Unix")
-    events, harmful = [], ("exec", "os.", "subprocess.", "pickle.", "socket.", "shutil.")
-
-    def watch(event, arguments):
-        if event.startswith(harmful) or (event == "open" and arguments[2] & 0x3):
-            events.append((event, arguments))
-
-    monkeypatch.chdir(saved.parent)
-    good, X = saved.read_bytes(), np.full((1, 784), 2, np.float32)
-    load_model(saved), printable("\n")  # import what they need
-    refused, before = Counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    sys.addaudithook(watch)  # for good
-    for number in range(FILES):
-        rng = random.Random(number)
-        damaged = rng.choice([flipped, cut, redescribed])
-        saved.write_bytes(damaged(good, rng))
-        events.clear()
+def test_damaged_files_are_refused_in_one_line_or_are_valid_models(saved):
+    """A bit is flipped, anywhere or in the headers, or a part is missing."""
+    good, X, rng = saved.read_bytes(), np.full((1, 784), 2, np.float32), random.Random(0)
+    headers = [match.start() + n for match in re.finditer(b"PK|\x93N", good) for n in range(20)]
+    for number in range(1000):
+        content, place = bytearray(good), rng.choice(rng.choice([range(len(good)), headers]))
+        if number % 5:
+            content[place] ^= 1 << rng.randrange(8)
+        else:
+            del content[place : place + rng.randrange(20_000)]
+        saved.write_bytes(content)
         try:
             model = load_model(saved)
-            assert np.isfinite(model.network.logits(X)).all()
         except UserError as error:
-            refused[damaged.__name__] += 1
             assert str(error).startswith(f"{saved}: ") and str(error).isprintable()
-            assert len(str(error)) < 1000, number
         else:
-            assert vars(model.settings).keys() == TRAINING.keys()
-            assert {len(values) for values in model.history.values()} == {3}
-        assert not events, (number, events)
-        assert os.listdir() == ["m.npz"], number
-    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024  # kB on Linux
-    print(f"damaged model files: {FILES:,}; refused: {refused.total():,}, {dict(refused)}")
-    print(f"  the others are valid models; {memory:.0f} MB more memory")
-    assert len(refused) == 3 and memory < 300
+            assert np.isfinite(model.network.logits(X)).all()

@@ -1,4 +1,3 @@
-import contextlib
 import os
 import re
 import shutil
@@ -54,30 +53,22 @@ def test_seeds_that_fail_are_named_and_the_others_are_kept(monkeypatch, few, cap
 
 
 @pytest.mark.long
-def test_the_commands_in_the_docs_train_and_read_on_a_cluster(mnist, tmp_path):
+def test_a_study_and_pictures_on_a_cluster(mnist, tmp_path):
     """A cluster of this machine alone."""
-    pytest.importorskip("distributed")
-    section = (PROJECT / "docs" / "seeds.md").read_text().split("three commands")[1]
-    commands = re.findall(r"```sh\npython (.+)\n```", section)
-    scheduler, worker, study = ([sys.executable, *command.split()] for command in commands)
+    distributed = pytest.importorskip("distributed")
     quick = "--number-of-epochs 1 --batch-size 1000 --no-augment --hidden-layers 8"
-    study += [*quick.split(), "--model", tmp_path / "m.npz", "--plots-dir", tmp_path]
-    page = (PROJECT / "docs" / "handwriting.md").read_text()
-    (command,) = re.findall(r"\npython (benchmarks/cluster_study.+) scans\n", page)
-    (tmp_path / "scans").mkdir()
+    study = ["--train-model", "--seeds", "4", *quick.split(), "--model", tmp_path / "m.npz"]
     for number in range(5):
-        shutil.copy(PROJECT / "docs" / "handwriting.jpg", tmp_path / "scans" / f"{number}.jpg")
-    read = [sys.executable, *command.split(), tmp_path / "scans", "--plots-dir", tmp_path]
-    with contextlib.ExitStack() as stack, open(tmp_path / "log", "w") as log:
-        for command in (scheduler, worker):
-            process = subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-        options = {"cwd": PROJECT, "capture_output": True, "text": True, "timeout": 120}
-        process = subprocess.run(study, **options)
-        reading = subprocess.run(read, **options)
-    assert process.returncode == 0, process.stderr + (tmp_path / "log").read_text()
-    accuracies = re.findall(r"^seed (\d): test accuracy", process.stdout, re.MULTILINE)
-    assert sorted(accuracies) == [*"0123"] and "\n4 seeds: mean accuracy " in process.stdout
+        shutil.copy(PROJECT / "docs" / "handwriting.jpg", tmp_path / f"{number}.jpg")
+    outputs = []
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1) as cluster:
+        for task in study, ["--predict", tmp_path]:
+            command = [sys.executable, "benchmarks/cluster_study.py", cluster.scheduler_address]
+            command += [*task, "--plots-dir", tmp_path / "plots"]
+            process = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+            assert process.returncode == 0, process.stderr
+            outputs.append(process.stdout)
+    accuracies = re.findall(r"^seed (\d): test accuracy", outputs[0], re.MULTILINE)
+    assert sorted(accuracies) == [*"0123"] and "\n4 seeds: mean accuracy " in outputs[0]
     assert load_model(tmp_path / "m.npz").settings.seed == 0
-    assert reading.returncode == 0 and reading.stdout.count(".jpg: 90210  (") == 5
+    assert outputs[1].count(".jpg: 90210  (") == 5
