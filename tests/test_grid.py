@@ -1,7 +1,6 @@
 """The cells of a grid are read row by row, without its lines and what is around it."""
 
 import numpy as np
-import pytest
 from conftest import page, page_of
 from scipy import ndimage
 
@@ -70,10 +69,3 @@ def test_cells_settle_rows_and_spaces_whatever_the_height_of_their_digits(clear,
         picture[y : y + 56, x : x + 108] = page(clear[[4, 7]], 2, margin=0)[:, 2:-2]
     grid = np.pad(with_lines(picture, 3, 4), 40, constant_values=0.9)
     assert page_of(grid, read).text == "47 47 0 2 47 47 6 9 47 47 8 5"
-
-
-@pytest.mark.parametrize("rows, columns, is_grid", [(2, 4, False), (3, 3, True)])
-def test_nine_cells_are_a_grid(rows, columns, is_grid):
-    picture = with_lines(np.full((4 * SIDE, 5 * SIDE), 0.9), rows, columns)
-    found = find_grid(0.9 - np.pad(picture, 40, constant_values=0.9))
-    assert (found is not None) == is_grid

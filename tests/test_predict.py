@@ -188,12 +188,6 @@ def test_each_digit_is_framed_and_its_doubt_shown(mnist, tmp_path, monkeypatch):
     assert most.get_size_inches().max() * 100 < 2**16  # matplotlib can save it
 
 
-def test_heic_is_read(clear, capsys, tmp_path):
-    pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
-    save(tmp_path / "p.heic", page(clear[[5, 1]]))
-    assert predict(capsys, tmp_path, tmp_path)[1].startswith(f"{tmp_path / 'p.heic'}: 51  (")
-
-
 @pytest.mark.parametrize(("shape", "value"), [((8, 8), 0), ((1, 1), 1), ((300, 200), 0.3)])
 def test_an_earlier_table_goes_with_a_blank_page_only(capsys, tmp_path, shape, value):
     path = save(tmp_path / "blank.png", np.full(shape, value))
