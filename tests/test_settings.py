@@ -19,7 +19,6 @@ WRONG_EDITS = [
     ("alpha = 0.15", "alpha = float('nan')", ": alpha = nan: it must be a number"),
     ("alpha = 0.15", "alpha = True", ": alpha = True: it must be a number"),
     ("batch_size = 32", "batch_size = 32.0", ": batch_size = 32.0: it must be a whole number"),
-    ("(128,)", "True", f": hidden_layers = True: {LAYERS}"),
     ("deskew = True", "deskew = 1", ": deskew = 1: it must be True or False"),
 ]
 
