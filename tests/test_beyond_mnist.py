@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from benchmarks.reading import non_digits
 from handwriting import beyond_mnist
 from handwriting.beyond_mnist import KINDS, extra_images
 from handwriting.normalise import box_of
@@ -48,14 +47,6 @@ def test_the_pen_changes_the_thickness_of_strokes_and_not_their_place():
         assert (ink[45:55, 45:55] > 0.5).any() and ink[15:38, 15:38].max() < 0.5
         amounts.append((ink > 0.5).sum())
     assert max(amounts) > 3 * min(amounts)
-
-
-def test_the_benchmark_shares_no_typeface_no_symbol_and_no_drawing():
-    assert not {*non_digits.FACES} & {*beyond_mnist.TYPEFACES}
-    assert not {*non_digits.SYMBOLS} & {*beyond_mnist.SYMBOLS}
-    trained = [[line.tolist() for line in strokes] for _, strokes in beyond_mnist.DRAWN]
-    for drawing in non_digits.DRAWINGS.values():
-        assert [line.tolist() for line in drawing] not in trained
 
 
 def test_touching_digits_leave_no_gap(few):

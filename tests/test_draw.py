@@ -232,7 +232,7 @@ def test_keys_and_names(visit):
 
 
 def test_a_row_and_a_scribble_are_explained_on_a_large_dark_screen(visit):
-    tab = visit(3840, 2160, color_scheme="dark")
+    tab = visit(2560, 1440, color_scheme="dark")
     expected = []
     for start, points in (0.05, SEVEN), (0.35, ONE), (0.65, SEVEN):
         points = 0.3 * np.array(points) + (start, 0.3)

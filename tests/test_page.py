@@ -12,7 +12,7 @@ from handwriting.sheet import strokes_in
 
 
 def test_enlarged_and_pasted_anywhere_mnist_is_read_as_it_is(mnist, read):
-    images = mnist[0][:200]
+    images = mnist[0][:100]
     random_generator = np.random.default_rng(0)
     answers = []
     for number, image in enumerate(images):
