@@ -2,13 +2,11 @@
 
 import os
 import re
-import select
 import shutil
 import signal
-import struct
 
 import pytest
-from conftest import run_main, start_main
+from conftest import run_main
 
 from files import PROJECT
 from save_load import load_model
@@ -150,22 +148,6 @@ def test_an_interrupted_study_keeps_what_is_finished(mnist, tmp_path):
     assert model.settings.seed == 0 and model.is_complete
     assert f"seed 0: test accuracy {model.history['held_out_accuracy'][-1]:.2%}\n" in process.stdout
     assert {*os.listdir(tmp_path)} == {"m.npz"}
-
-
-@pytest.mark.parametrize("arguments", [LONG, [*QUICK, "--seeds", 60]])
-def test_a_terminal_that_dies_loses_nothing(mnist, tmp_path, arguments):
-    fcntl, pty, termios = map(pytest.importorskip, ("fcntl", "pty", "termios"))
-    terminal, program = pty.openpty()
-    fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-    process = start_main(tmp_path, *arguments, stdout=program, stderr=program)
-    os.close(program)
-    output = b""
-    while b"accuracy" not in output and select.select([terminal], [], [], 60)[0]:
-        output += os.read(terminal, 1000)
-    os.close(terminal)
-    assert process.wait(60) != 0
-    (model,) = tmp_path.glob("m.*npz")  # the training goes on in silence, or is saved and ends
-    assert load_model(model).epochs >= 1
 
 
 def test_run_in_a_notebook(mnist, tmp_path, monkeypatch):

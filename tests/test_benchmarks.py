@@ -1,15 +1,20 @@
-"""The pages of benchmarks/reading are read, and the benchmark judges answers as it says."""
+"""The pages of the benchmarks are read; answers are judged, and contenders checked, as they say."""
 
 import numpy as np
 import pytest
 from conftest import answer
+from threadpoolctl import threadpool_limits
 
 pytest.importorskip("skimage", reason="scikit-image draws the pages")
 pytest.importorskip("rapidfuzz", reason="RapidFuzz judges the answers")
 
+from benchmarks.reading import non_digits
 from benchmarks.reading.pages import KINDS
 from benchmarks.reading.reading import judge
 from benchmarks.reading.writer import Writer
+from benchmarks.speed.compare import CHECKED_IMAGES, change, check
+from benchmarks.speed.contenders import Ours, ScikitLearn, Textbook
+from handwriting import beyond_mnist
 
 OTHERS = {"open 4s", "slashes as tall as the digits: 12/05/2026", "letters and symbols"}  # unsure
 OTHERS |= {"forms with headings and rules", "solved sudokus in a newspaper", "times: 1:26:25"}
@@ -38,3 +43,29 @@ def test_exact_and_silent_answers_and_wrong_digits(text, expected, judgement):
 def test_a_page_of_each_kind_is_read(clear, read, kind, seed):
     picture, expected = KINDS[kind](Writer(clear, np.arange(10), seed), seed)
     assert answer(picture, read) == expected
+
+
+def test_the_training_shares_no_typeface_no_symbol_and_no_drawing():
+    assert not {*non_digits.FACES} & {*beyond_mnist.TYPEFACES}
+    assert not {*non_digits.SYMBOLS} & {*beyond_mnist.SYMBOLS}
+    trained = [[line.tolist() for line in strokes] for _, strokes in beyond_mnist.DRAWN]
+    for drawing in non_digits.DRAWINGS.values():
+        assert [line.tolist() for line in drawing] not in trained
+
+
+class WithoutPenalty(Textbook):
+    title = "without the L2 penalty"
+
+    def build(self):
+        super().build()
+        self.l2 = 0
+
+
+def test_a_contender_that_computes_something_else_is_refused():
+    contenders = Ours, Textbook, ScikitLearn, WithoutPenalty
+    with threadpool_limits(1, user_api="blas"):
+        changes = {c.title: change(c, CHECKED_IMAGES) for c in contenders}
+    with pytest.raises(SystemExit, match=WithoutPenalty.title):
+        check(changes)
+    del changes[WithoutPenalty.title]
+    check(changes)
