@@ -1,17 +1,13 @@
-"""What single pieces are: digits to the network, marks by their shape; and how tall digits are."""
-
-import itertools
+"""Digits, letters and signs told apart by their shapes, heights and neighbours."""
 
 import numpy as np
 from scipy import ndimage
 
-from handwriting.lines import sheared
-from handwriting.normalise import box_of, normalise
+from handwriting.normalise import box_of
 from handwriting.picture import resize
+from handwriting.rows import words_of
 
 SURE_IF_LOW = 0.9  # probability of a digit lower than LOWEST_DIGIT or LOWEST_ONE, at least
-SPREAD = 1.5  # the tallest of digits of one size divided by the middle one, about
-WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 PLAIN = 0.85  # share of its rows that a plain stroke crosses once, at least
 EVEN = 2  # its width, at most, divided by the median
 BOW = 0.08  # of a bracket: distance of its middle from the line between its ends, by its height
@@ -24,47 +20,9 @@ SIGN = 0.2  # probability of any digit that + and x reach, at most
 PRINT = 150  # letters of a printed page, at least: more pieces in doubt would take long
 LOOKALIKE = 0.25  # of a sure digit, what a 0 or 1 counts against print: o and l look like them
 # in heights of a digit:
-REACH = 4  # distance from which on a digit counts less than half
 LOWEST_DIGIT = 0.3
 LOWEST_ONE = 0.55  # lower strokes are commas and dashes, or 1s in doubt
 LOWEST_LETTER = 0.4  # of what is a letter if it is no digit
-WORD_GAP = 1.5  # between words
-
-
-def recognise_pieces(pieces, recognise, thresholds):
-    """Fill in the images of pieces, a list, and what the network makes of them."""
-    for piece in pieces:
-        piece.image = normalise(sheared(piece.ink, piece.tilt)[0] if piece.tilt else piece.ink)
-    if pieces:
-        answers = recognise(np.array([piece.image for piece in pieces]))
-        for piece, probabilities in zip(pieces, answers):
-            piece.probabilities = probabilities
-            piece.is_sure = piece.probability >= thresholds.doubtful_below
-
-
-def measure_digits(pieces):
-    """Fill in the height of the digits around each of the pieces, a list.
-
-    It is the one around which most sure digits lie, the nearer the more they count. If none but 1s
-    is sure, it is that of the tallest piece. It is the yardstick for specks, fragments and cuts.
-    """
-    heights = np.array([piece.height for piece in pieces], float)
-    weights = np.array([piece.is_sure for piece in pieces], float)
-    weights *= np.where([piece.digit == 1 for piece in pieces], WEIGHT_OF_1, 1)
-    if weights.max(initial=0) < 1:  # dots, strips and strokes pass for 1s
-        around = np.full(len(pieces), heights.max(initial=0))
-    else:
-        boxes = np.array([piece.box for piece in pieces])
-        sure = np.flatnonzero(weights)
-        y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
-        distances = np.hypot(y[:, None] - y[sure], x[:, None] - x[sure]) / heights[sure]
-        weights = weights[sure] / (1 + (distances / REACH) ** 2)
-        heights = heights[sure]
-        is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(SPREAD)
-        weights = weights * is_near[np.argmax(weights @ is_near, axis=1)]
-        around = weights @ heights / weights.sum(axis=1)
-    for piece, height in zip(pieces, around):
-        piece.digit_height = height
 
 
 def may_be_digit(piece, middle):
@@ -142,13 +100,6 @@ def cross_of(piece):
         if is_centred and ink[np.minimum(y, x) > CROSS / 6].sum() < 0.1 * ink.sum():
             return mark
     return ""
-
-
-def words_of(row):
-    """The words in a row, a list of pieces: lists of pieces."""
-    gaps = [right.box[2] - left.box[3] for left, right in itertools.pairwise(row)]
-    ends = [n for n, gap in enumerate(gaps, start=1) if gap > WORD_GAP * row[n].digit_height]
-    return [row[start:end] for start, end in itertools.pairwise([0, *ends, len(row)])]
 
 
 def is_print(pieces):

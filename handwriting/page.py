@@ -9,17 +9,9 @@ from threadpoolctl import threadpool_limits
 
 from data_preprocessing import SIDE
 from handwriting.grid import find_grid
-from handwriting.marks import (
-    is_mark,
-    is_print,
-    leave_out_strokes,
-    leave_out_words,
-    may_be_lost,
-    measure_digits,
-    recognise_pieces,
-)
+from handwriting.marks import is_mark, is_print, leave_out_strokes, leave_out_words, may_be_lost
 from handwriting.picture import load_picture
-from handwriting.pieces import cut_out, find_pieces, off_the_line
+from handwriting.pieces import cut_out, find_pieces, measure_digits, off_the_line, recognise_pieces
 from handwriting.rows import find_rows, tilt_of
 from handwriting.segmentation import recognise_row
 from handwriting.sheet import find_inks, find_sheets, joined, strokes_in

@@ -1,18 +1,21 @@
-"""From ink to what may be digits, or parts of them: connected pieces."""
+"""From ink to connected pieces of it, what the network makes of them, and how tall digits are."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
-from handwriting.lines import without_frames, without_lines, without_ruling
-from handwriting.normalise import box_of, boxes_of
+from handwriting.lines import sheared, without_frames, without_lines, without_ruling
+from handwriting.normalise import box_of, boxes_of, normalise
 from handwriting.sheet import NEIGHBOURS, faintest_ink, strokes_in
 
 MOST_PIECES = 1000  # the largest ones
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 STRIP = 4  # length of a strip at the border, such as a shadow or a table, at least, in widths
+SPREAD = 1.5  # the tallest of digits of one size divided by the middle one, about
+WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 # in heights of a digit:
+REACH = 4  # distance from which on a digit counts less than half
 LINE_LENGTH = 2  # of a line that digits are written on, at least
 LINE_THICKNESS = 0.15  # of the same, at most
 LINE_REACH = 0.04  # how far the line may be askew or bent, to either side, over its length
@@ -131,3 +134,39 @@ def together(pieces):
     box = np.array([top.min(), bottom.max(), left.min(), right.max()])
     height = max(piece.digit_height for piece in pieces)
     return Piece(box, ink, corner, digit_height=height, cell=pieces[0].cell, tilt=pieces[0].tilt)
+
+
+def recognise_pieces(pieces, recognise, thresholds):
+    """Fill in the images of pieces, a list, and what the network makes of them."""
+    for piece in pieces:
+        piece.image = normalise(sheared(piece.ink, piece.tilt)[0] if piece.tilt else piece.ink)
+    if pieces:
+        answers = recognise(np.array([piece.image for piece in pieces]))
+        for piece, probabilities in zip(pieces, answers):
+            piece.probabilities = probabilities
+            piece.is_sure = piece.probability >= thresholds.doubtful_below
+
+
+def measure_digits(pieces):
+    """Fill in the height of the digits around each of the pieces, a list.
+
+    It is the one around which most sure digits lie, the nearer the more they count. If none but 1s
+    is sure, it is that of the tallest piece. It is the yardstick for specks, fragments and cuts.
+    """
+    heights = np.array([piece.height for piece in pieces], float)
+    weights = np.array([piece.is_sure for piece in pieces], float)
+    weights *= np.where([piece.digit == 1 for piece in pieces], WEIGHT_OF_1, 1)
+    if weights.max(initial=0) < 1:  # dots, strips and strokes pass for 1s
+        around = np.full(len(pieces), heights.max(initial=0))
+    else:
+        boxes = np.array([piece.box for piece in pieces])
+        sure = np.flatnonzero(weights)
+        y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
+        distances = np.hypot(y[:, None] - y[sure], x[:, None] - x[sure]) / heights[sure]
+        weights = weights[sure] / (1 + (distances / REACH) ** 2)
+        heights = heights[sure]
+        is_near = np.abs(np.log(heights[:, None] / heights)) < np.log(SPREAD)
+        weights = weights * is_near[np.argmax(weights @ is_near, axis=1)]
+        around = weights @ heights / weights.sum(axis=1)
+    for piece, height in zip(pieces, around):
+        piece.digit_height = height

@@ -1,4 +1,6 @@
-"""From pieces to rows of them, in reading order."""
+"""From pieces to rows of them, in reading order, and to words."""
+
+import itertools
 
 import numpy as np
 from scipy import ndimage
@@ -10,6 +12,7 @@ LARGE = 0.5  # of digits, at least; what is lower is a mark
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
 MARK_GAP = 0.3  # between a mark and its row
+WORD_GAP = 1.5  # between words
 
 
 def find_rows(pieces):
@@ -68,3 +71,10 @@ def rows_of(boxes, heights):
     _, rows = connected_components(nearest & np.isfinite(distance), directed=False)
     middles = [y[rows == row].mean() for row in range(rows.max() + 1)]
     return np.argsort(np.argsort(middles))[rows]
+
+
+def words_of(row):
+    """The words in a row, a list of pieces: lists of pieces."""
+    gaps = [right.box[2] - left.box[3] for left, right in itertools.pairwise(row)]
+    ends = [n for n, gap in enumerate(gaps, start=1) if gap > WORD_GAP * row[n].digit_height]
+    return [row[start:end] for start, end in itertools.pairwise([0, *ends, len(row)])]

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from handwriting.marks import is_mark, may_be_digit, may_be_lost, recognise_pieces, words_of
+from handwriting.marks import is_mark, may_be_digit, may_be_lost
 from handwriting.normalise import box_of
-from handwriting.pieces import together
+from handwriting.pieces import recognise_pieces, together
+from handwriting.rows import words_of
 
 MOST_PARTS = 3  # pieces of one digit
 TOUCHING = 0.75  # factor of the probability for each place where digits touch
