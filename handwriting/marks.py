@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from handwriting.normalise import box_of
 from handwriting.picture import resize
-from handwriting.rows import words_of
+from handwriting.rows import LARGE, words_of
 
 SURE_IF_LOW = 0.9  # probability of a digit lower than LOWEST_DIGIT or LOWEST_ONE, at least
 PLAIN = 0.85  # share of its rows that a plain stroke crosses once, at least
@@ -30,32 +30,23 @@ def may_be_digit(piece, middle):
 
     middle: the vertical middle of its word. Commas begin below it.
     """
+    is_sure_if_low = piece.probability >= SURE_IF_LOW
     if piece.digit == 1 and stroke_of(piece):
-        is_raised = piece.probability >= SURE_IF_LOW and is_tall(piece) and piece.box[0] < middle
-        return is_raised or not is_low(piece)
-    if piece.height < LOWEST_DIGIT * piece.digit_height:
-        return piece.probability >= SURE_IF_LOW
+        is_raised = is_sure_if_low and piece.reaches(LOWEST_LETTER) and piece.box[0] < middle
+        return is_raised or piece.reaches(LOWEST_ONE)
+    if not piece.reaches(LOWEST_DIGIT):
+        return is_sure_if_low
     return piece.is_sure or not cross_of(piece)
-
-
-def is_low(piece):
-    """Whether a 1 is no taller than a comma, dash or apostrophe."""
-    return piece.height < LOWEST_ONE * piece.digit_height
-
-
-def is_tall(piece):
-    """Whether a piece is as tall as a letter."""
-    return piece.height >= LOWEST_LETTER * piece.digit_height
 
 
 def is_mark(piece):
     """Whether a piece that is no digit is one of + x ( ) / by its shape, as tall as a letter."""
-    return is_tall(piece) and bool(stroke_of(piece) or cross_of(piece))
+    return piece.reaches(LOWEST_LETTER) and bool(stroke_of(piece) or cross_of(piece))
 
 
 def may_be_lost(piece):
     """Whether a piece that is left out may be a digit: as tall as one, and surely no + x ( ) /."""
-    if not piece.is_large:
+    if not piece.reaches(LARGE):
         return False
     if piece.probability <= SIGN and cross_of(piece):
         return False
@@ -104,7 +95,7 @@ def cross_of(piece):
 
 def is_print(pieces):
     """Whether pieces are a printed page, before they are joined or cut: most are in doubt."""
-    tall = [piece for piece in pieces if is_tall(piece)]
+    tall = [piece for piece in pieces if piece.reaches(LOWEST_LETTER)]
     sure = [piece for piece in tall if piece.is_sure]
     return len(tall) - len(sure) >= max(PRINT, weight_of(sure))
 
@@ -136,7 +127,7 @@ def leave_out_strokes(row, tallest):
             if others and is_formula:
                 is_bracket = abs(lean) < BRACKET_LEAN and abs(bow) > BOW
                 piece.is_digit &= not is_bracket and excess <= FORMULA_LEAN
-            piece.may_be_mark = excess > LEAN or abs(bow) > BOW or is_low(piece)
+            piece.may_be_mark = excess > LEAN or abs(bow) > BOW or not piece.reaches(LOWEST_ONE)
 
 
 def leave_out_words(row):
@@ -147,8 +138,8 @@ def leave_out_words(row):
             continue  # to look for marks takes long on a page of print
         sure = [p for p in digits if p.is_sure and not p.may_be_mark]
         least = LOWEST_LETTER * max(p.height for p in digits)
-        others = [p for p in word if not p.is_digit and (is_tall(p) or p.height >= least)]
-        letters = sum(not is_mark(p) for p in others)
+        others = [p for p in word if p.reaches(LOWEST_LETTER) or p.height >= least]
+        letters = sum(not p.is_digit and not is_mark(p) for p in others)
         doubtful = [p for p in digits if not p.is_sure]
         if letters and letters + len(doubtful) / 2 > weight_of(sure):
             for piece in word:

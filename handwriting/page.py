@@ -12,7 +12,7 @@ from handwriting.grid import find_grid
 from handwriting.marks import is_mark, is_print, leave_out_strokes, leave_out_words, may_be_lost
 from handwriting.picture import load_picture
 from handwriting.pieces import cut_out, find_pieces, measure_digits, off_the_line, recognise_pieces
-from handwriting.rows import find_rows, tilt_of
+from handwriting.rows import LARGE, find_rows, tilt_of
 from handwriting.segmentation import recognise_row
 from handwriting.sheet import find_inks, find_sheets, joined, strokes_in
 from model import CLASSES
@@ -193,7 +193,7 @@ def sureness(pieces, doubt=DOUBT):
     """
     if not pieces:
         return -np.inf  # nothing found is worse than doubt
-    large = [piece for piece in pieces if piece.is_large]
+    large = [piece for piece in pieces if piece.reaches(LARGE)]
     return sum(piece.digit != 1 if piece.is_sure else -doubt for piece in large)
 
 

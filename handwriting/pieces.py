@@ -57,17 +57,16 @@ class Piece:
         return self.box[3] - self.box[2]
 
     @property
-    def is_large(self):
-        """Whether it is at least half as tall as the digits around it, unlike dots and commas."""
-        return self.height >= self.digit_height / 2
-
-    @property
     def digit(self):
         return self.probabilities.argmax()
 
     @property
     def probability(self):
         return self.probabilities.max()
+
+    def reaches(self, share):
+        """Whether it is at least as tall as this share of the digits around it."""
+        return self.height >= share * self.digit_height
 
     def turned(self, turns):
         """The ink, turned counterclockwise by quarters of a turn, in a box of its own."""

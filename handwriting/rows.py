@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
-LARGE = 0.5  # of digits, at least; what is lower is a mark
+LARGE = 0.5  # height of digits, at least; dots and commas are lower
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
 MARK_GAP = 0.3  # between a mark and its row

@@ -12,7 +12,7 @@ import numpy as np
 from handwriting.marks import is_mark, may_be_digit, may_be_lost
 from handwriting.normalise import box_of
 from handwriting.pieces import recognise_pieces, together
-from handwriting.rows import words_of
+from handwriting.rows import LARGE, words_of
 
 MOST_PARTS = 3  # pieces of one digit
 TOUCHING = 0.75  # factor of the probability for each place where digits touch
@@ -40,7 +40,7 @@ def recognise_row(row, recognise, thresholds):
     sure = np.array([sum(piece.is_digit and piece.is_sure for piece in word) for word in found])
     number = np.array([len(pieces) for pieces in missed])
     doubtful = number + [sum(piece.is_digit and not piece.is_sure for piece in w) for w in found]
-    is_alone = np.array([sum(piece.is_large for piece in word) == 1 for word in words])
+    is_alone = np.array([sum(piece.reaches(LARGE) for piece in word) == 1 for word in words])
     is_among_digits = sure >= SURE_PER_DOUBT * doubtful
     is_among_digits |= is_alone & (sure.sum() >= SURE_PER_DOUBT * doubtful.sum())
     for n in np.flatnonzero(is_among_digits & (number > 0)):
@@ -67,7 +67,7 @@ def recognise_word(pieces, recognise, thresholds, guessed=()):
             groups[start, stop] = together(group)
     joined = [group for group in groups.values() if group.image is None]
     recognise_pieces(joined, recognise, thresholds)
-    middle = np.median([p.box[:2].mean() for p in pieces if p.is_large] or 0)
+    middle = np.median([p.box[:2].mean() for p in pieces if p.reaches(LARGE)] or 0)
     # the logarithm of the probability of the best way to each place, and what it finds
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
     for (start, stop), group in groups.items():
