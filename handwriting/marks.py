@@ -1,20 +1,14 @@
 """Digits, letters and signs told apart by their shapes, heights and neighbours."""
 
 import numpy as np
-from scipy import ndimage
 
-from handwriting.normalise import box_of
-from handwriting.picture import resize
 from handwriting.rows import LARGE, words_of
 
 SURE_IF_LOW = 0.9  # probability of a digit lower than LOWEST_DIGIT or LOWEST_ONE, at least
-PLAIN = 0.85  # share of its rows that a plain stroke crosses once, at least
-EVEN = 2  # its width, at most, divided by the median
 BOW = 0.08  # of a bracket: distance of its middle from the line between its ends, by its height
 BRACKET_LEAN = 0.2  # of a bracket, at most, to either side: the tangent of an angle
 FORMULA_LEAN = 0.4  # of a slash beside brackets or x, more than the other digits of its row
 LEAN = 0.15  # of what may be a slash, more than the other digits of its row
-CROSS = 20  # pixels of the image that crosses are compared in
 TALLEST_ONE = 1.2  # of the tallest digit, or of those around; taller strokes are / ( and )
 SIGN = 0.2  # probability of any digit that + and x reach, at most
 PRINT = 150  # letters of a printed page, at least: more pieces in doubt would take long
@@ -31,45 +25,26 @@ def may_be_digit(piece, middle):
     middle: the vertical middle of its word. Commas begin below it.
     """
     is_sure_if_low = piece.probability >= SURE_IF_LOW
-    if piece.digit == 1 and stroke_of(piece):
+    if piece.digit == 1 and piece.stroke:
         is_raised = is_sure_if_low and piece.reaches(LOWEST_LETTER) and piece.box[0] < middle
         return is_raised or piece.reaches(LOWEST_ONE)
     if not piece.reaches(LOWEST_DIGIT):
         return is_sure_if_low
-    return piece.is_sure or not cross_of(piece)
+    return piece.is_sure or not piece.cross
 
 
 def is_mark(piece):
     """Whether a piece that is no digit is one of + x ( ) / by its shape, as tall as a letter."""
-    return piece.reaches(LOWEST_LETTER) and bool(stroke_of(piece) or cross_of(piece))
+    return piece.reaches(LOWEST_LETTER) and bool(piece.stroke or piece.cross)
 
 
 def may_be_lost(piece):
     """Whether a piece that is left out may be a digit: as tall as one, and surely no + x ( ) /."""
     if not piece.reaches(LARGE):
         return False
-    if piece.probability <= SIGN and cross_of(piece):
+    if piece.probability <= SIGN and piece.cross:
         return False
-    return not stroke_of(piece) or piece.height <= TALLEST_ONE * piece.digit_height
-
-
-def stroke_of(piece):
-    """How a piece leans and bends, if it is one plain stroke from top to bottom: two numbers.
-
-    The first is the tangent of its angle, above 0 to the right as a slash's, the second how far
-    its middle is off the line between its ends, as a share of its height. None for other pieces.
-    """
-    strokes = piece.ink > 0.5
-    strokes = strokes[strokes.any(axis=1)]
-    widths = strokes.sum(axis=1)
-    starts = (strokes & ~np.pad(strokes, ((0, 0), (1, 0)))[:, :-1]).sum(axis=1)
-    is_plain = (starts == 1).mean() >= PLAIN
-    is_even = np.percentile(widths, 90) <= EVEN * np.median(widths)
-    if len(strokes) < max(piece.width, 4) or not (is_plain and is_even):
-        return None
-    x, y = strokes @ np.arange(strokes.shape[1]) / widths, np.linspace(-0.5, 0.5, len(strokes))
-    bend, slope, _ = np.polyfit(y, x / len(strokes), 2)
-    return -slope, bend / 4
+    return not piece.stroke or piece.height <= TALLEST_ONE * piece.digit_height
 
 
 def slant_of(ink):
@@ -77,20 +52,6 @@ def slant_of(ink):
     y, x = np.indices(ink.shape)
     y, x = y - np.average(y, weights=ink), x - np.average(x, weights=ink)
     return -np.sum(ink * y * x) / max(np.sum(ink * y**2), 1e-9)
-
-
-def cross_of(piece):
-    """The mark, + or x, if a piece is two strokes that cross about halfway; else an empty text."""
-    for mark, turn in (("+", 0), ("x", 45)):
-        ink = ndimage.rotate(piece.image.astype(np.float32), turn, order=1)
-        top, bottom, left, right = box_of(ink / ink.max())
-        ink = resize(ink[top:bottom, left:right], (CROSS, CROSS)) > ink.max() / 2
-        row, column = ink.sum(axis=1).argmax(), ink.sum(axis=0).argmax()
-        y, x = np.abs(np.mgrid[-row : CROSS - row, -column : CROSS - column])
-        is_centred = min(row, column) > CROSS / 4 and max(row, column) < 3 * CROSS / 4
-        if is_centred and ink[np.minimum(y, x) > CROSS / 6].sum() < 0.1 * ink.sum():
-            return mark
-    return ""
 
 
 def is_print(pieces):
@@ -115,10 +76,10 @@ def leave_out_strokes(row, tallest):
     if len(others) == len(digits):
         return  # before the marks of a page of print are looked for, which takes long
     slant = np.median([slant_of(piece.ink) for piece in others]) if others else 0
-    strokes = [stroke_of(piece) for piece in row]
+    strokes = [piece.stroke for piece in row]
     bows = [bow for lean, bow in filter(None, strokes) if abs(lean) < BRACKET_LEAN]
     has_brackets = min(bows, default=0) < -BOW and max(bows, default=0) > BOW
-    is_formula = has_brackets or any(cross_of(p) == "x" for p in row if not p.is_digit)
+    is_formula = has_brackets or any(p.cross == "x" for p in row if not p.is_digit)
     for piece, stroke in zip(row, strokes):
         if stroke and piece.is_digit and piece.digit == 1:
             lean, bow = stroke

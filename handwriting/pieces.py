@@ -1,17 +1,22 @@
 """From ink to connected pieces of it, what the network makes of them, and how tall digits are."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
 from handwriting.lines import sheared, without_frames, without_lines, without_ruling
 from handwriting.normalise import box_of, boxes_of, normalise
+from handwriting.picture import resize
 from handwriting.sheet import NEIGHBOURS, faintest_ink, strokes_in
 
 MOST_PIECES = 1000  # the largest ones
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 STRIP = 4  # length of a strip at the border, such as a shadow or a table, at least, in widths
+PLAIN = 0.85  # share of its rows that a plain stroke crosses once, at least
+EVEN = 2  # its width, at most, divided by the median
+CROSS = 20  # pixels of the image that crosses are compared in
 SPREAD = 1.5  # the tallest of digits of one size divided by the middle one, about
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 # in heights of a digit:
@@ -63,6 +68,39 @@ class Piece:
     @property
     def probability(self):
         return self.probabilities.max()
+
+    @cached_property
+    def stroke(self):
+        """How a plain stroke from top to bottom leans and bends: two numbers; None for others.
+
+        The first is the tangent of its angle, above 0 to the right as a slash's, the second how far
+        its middle is off the line between its ends, as a share of its height.
+        """
+        strokes = self.ink > 0.5
+        strokes = strokes[strokes.any(axis=1)]
+        widths = strokes.sum(axis=1)
+        starts = (np.diff(strokes.astype(int), axis=1, prepend=0) > 0).sum(axis=1)
+        is_plain = (starts == 1).mean() >= PLAIN
+        is_even = np.percentile(widths, 90) <= EVEN * np.median(widths)
+        if len(strokes) < max(self.width, 4) or not (is_plain and is_even):
+            return None
+        x, y = strokes @ np.arange(strokes.shape[1]) / widths, np.linspace(-0.5, 0.5, len(strokes))
+        bend, slope, _ = np.polyfit(y, x / len(strokes), 2)
+        return -slope, bend / 4
+
+    @cached_property
+    def cross(self):
+        """The mark, + or x, if it is two strokes that cross about halfway; else an empty text."""
+        for mark, turn in (("+", 0), ("x", 45)):
+            ink = ndimage.rotate(self.image.astype(np.float32), turn, order=1)
+            top, bottom, left, right = box_of(ink / ink.max())
+            ink = resize(ink[top:bottom, left:right], (CROSS, CROSS)) > ink.max() / 2
+            row, column = ink.sum(axis=1).argmax(), ink.sum(axis=0).argmax()
+            y, x = np.abs(np.mgrid[-row : CROSS - row, -column : CROSS - column])
+            is_centred = min(row, column) > CROSS / 4 and max(row, column) < 3 * CROSS / 4
+            if is_centred and ink[np.minimum(y, x) > CROSS / 6].sum() < 0.1 * ink.sum():
+                return mark
+        return ""
 
     def reaches(self, share):
         """Whether it is at least as tall as this share of the digits around it."""
