@@ -36,26 +36,18 @@ LEAST_GAP = 0.65  # between numbers
 
 @dataclass
 class Page:
-    """What was read on a page, n digits in reading order.
+    """What was read on a page, n digits in reading order."""
 
-    picture: (height, width) float32 from 0 (black) to 1. boxes: (n, 4) integers: top, bottom, left,
-    right in the picture. images: (n, 28, 28) uint8, as MNIST's. probabilities: (n, 10). texts: each
-    digit, with a ? if in doubt. text: the answer, with spaces between rows and for marks, and _ for
-    what is lost. left_out: the boxes (m, 4) of shapes left out. rows: (n,) integers, the row of
-    each digit, counted from 0 above; rows without digits count, too. factor: how many pixels of the
-    file each of the picture is long. pages: of the file, a number.
-    """
-
-    picture: np.ndarray
-    boxes: np.ndarray
-    images: np.ndarray
-    probabilities: np.ndarray
-    texts: list
-    text: str
-    left_out: np.ndarray
-    rows: np.ndarray
-    factor: float = 1
-    pages: int = 1
+    picture: np.ndarray  # (height, width) float32 from 0 (black) to 1
+    boxes: np.ndarray  # (n, 4) integers: top, bottom, left, right in the picture
+    images: np.ndarray  # (n, 28, 28) uint8, as MNIST's
+    probabilities: np.ndarray  # (n, 10)
+    texts: list  # each digit, with a ? if in doubt
+    text: str  # the answer, with spaces between rows and for marks, and _ for what is lost
+    left_out: np.ndarray  # boxes (m, 4) of shapes left out
+    rows: np.ndarray  # (n,) integers, counted from 0 above; rows without digits count, too
+    factor: float = 1  # how many pixels of the file each of the picture is long
+    pages: int = 1  # of the file
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # a second one would mostly wait

@@ -28,30 +28,20 @@ LINE_REACH = 0.04  # how far the line may be askew or bent, to either side, over
 
 @dataclass(eq=False)
 class Piece:
-    """A connected piece of ink, several of them or a part of one; what the network makes of it.
+    """A connected piece of ink, several of them or a part of one; what the network makes of it."""
 
-    box: (4,) integers: top, bottom, left, right in the picture. ink: (height, width) float32, 0 on
-    paper and 1 within strokes. corner: (2,), its top and left in the picture, None for a piece
-    turned or cut off. level: how dark its strokes are on the page. image: (28, 28) uint8.
-    probabilities: (10,), less than 1 in sum if the piece was cut off another one. is_sure: whether
-    the largest of them reaches `doubtful_below` in config.py. digit_height: of the digits around
-    it, in pixels. is_digit: whether it is read as one. may_be_mark: whether this digit, a 1, may as
-    well be a slash, bracket or apostrophe. cell: row and column in a grid, counted from 1, or None.
-    tilt: the slope, downwards to the right, that its row was found to have.
-    """
-
-    box: np.ndarray
-    ink: np.ndarray
-    corner: np.ndarray
-    level: float = 1
-    image: np.ndarray = None
-    probabilities: np.ndarray = None
-    is_sure: bool = False
-    digit_height: float = 0
-    is_digit: bool = False
-    may_be_mark: bool = False
-    cell: tuple = None
-    tilt: float = 0
+    box: np.ndarray  # (4,) integers: top, bottom, left, right in the picture
+    ink: np.ndarray  # (height, width) float32, 0 on paper and 1 within strokes
+    corner: np.ndarray = None  # (2,), top and left of the ink, unless it is turned or cut off
+    level: float = 1  # how dark its strokes are on the page
+    image: np.ndarray = None  # (28, 28) uint8, as MNIST's
+    probabilities: np.ndarray = None  # (10,), less than 1 in sum if it was cut off another piece
+    is_sure: bool = False  # whether the largest of them reaches `doubtful_below` in config.py
+    digit_height: float = 0  # of the digits around it, in pixels
+    is_digit: bool = False  # whether it is read as one
+    may_be_mark: bool = False  # whether this digit, a 1, may be a slash, bracket or apostrophe
+    cell: tuple = None  # row and column in a grid, counted from 1
+    tilt: float = 0  # slope, downwards to the right, that its row was found to have
 
     @property
     def height(self):
@@ -109,7 +99,7 @@ class Piece:
     def turned(self, turns):
         """The ink, turned counterclockwise by quarters of a turn, in a box of its own."""
         ink = np.rot90(self.ink, turns)
-        return Piece(box_of(ink), ink, corner=None)
+        return Piece(box_of(ink), ink)
 
 
 def find_pieces(ink, corner):

@@ -24,14 +24,10 @@ NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
 
 @dataclass
 class Sheet:
-    """A sheet of paper in a picture, or all of the picture.
+    """A sheet of paper in a picture, or all of the picture."""
 
-    mask: (height, width) bool, where it is, in a sketch of the picture. paper: float32 of the same
-    shape, its brightness there, and elsewhere that of the nearest paper.
-    """
-
-    mask: np.ndarray
-    paper: np.ndarray
+    mask: np.ndarray  # (height, width) bool, where it is, in a sketch of the picture
+    paper: np.ndarray  # float32 of this shape, its brightness, elsewhere that of the nearest paper
 
     def cut_out(self, picture):
         """The part of a grey picture around the sheet, all else painted over, and its top, left."""
