@@ -219,11 +219,7 @@ def page_of(picture, pieces, recognise, thresholds):
 
 def answer(rows, texts):
     """The answer: texts of the digits in rows, spaces for marks and gaps, _ for what is lost."""
-    texts, widest = iter(texts), widest_gap(rows)
-    cells = [piece.cell for row in rows for piece in row if piece.is_digit]
-    # where a cell holds a digit, a row is a number, and an empty cell ends it
-    step = 2 if len(set(cells)) > SINGLE * len(cells) else 1
-    lines = []
+    texts, widest, lines = iter(texts), widest_gap(rows), []
     for row in rows:
         line, last = "", None
         digits = [piece.box for piece in row if piece.is_digit]
@@ -231,7 +227,7 @@ def answer(rows, texts):
         dots = len(row) - len(digits) - sum(marks)
         for piece, is_sign in zip(row, marks):
             if piece.is_digit:
-                line += " " if last and are_apart(last, piece, widest, step) else ""
+                line += " " if last and gap_between(last, piece) > widest else ""
                 line, last = line + next(texts), piece
                 continue
             middle = piece.box[2:].mean()
@@ -245,20 +241,20 @@ def answer(rows, texts):
     return re.sub(r"(?<!\S)_( _)+(?!\S)", "_", text)  # one for several rows without digits
 
 
-def are_apart(left, right, widest, step):
-    """Whether two digits belong to different numbers: by their cells in a grid, or by the gap.
-
-    widest: the widest gap inside a number, in heights of a digit. step: from one column to another.
-    """
+def gap_between(left, right):
+    """How far two digits are apart: in columns of their grid, or in heights of a digit."""
     if right.cell:
-        return right.cell[1] - left.cell[1] >= step
-    return right.box[2] - left.box[3] > widest * right.digit_height
+        return right.cell[1] - left.cell[1]
+    return (right.box[2] - left.box[3]) / right.digit_height
 
 
 def widest_gap(rows):
-    """The widest gap inside a number, in heights of a digit, or infinity if all gaps are alike."""
+    """The widest gap between digits inside a number, or infinity if all gaps are alike."""
+    cells = [piece.cell for row in rows for piece in row if piece.is_digit]
+    if cells[0]:  # where a cell holds a digit, a row is a number, and an empty cell ends it
+        return 1 if len(set(cells)) > SINGLE * len(cells) else 0
     gaps = [
-        (right.box[2] - left.box[3]) / right.digit_height
+        gap_between(left, right)
         for row in rows
         for left, right in itertools.pairwise(row)
         if left.is_digit and right.is_digit
