@@ -24,7 +24,7 @@ DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are 
 DOUBT_IF_TURNED = 2  # the same when another way up is tried
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 GAP_STEP = 2  # the narrowest gap between numbers divided by the widest inside one, at least
-TRACE = 0.5  # of the ink of sure digits; what is fainter is noise, unless it is a sure digit
+TRACE = 0.5  # of the ink of sure digits; what is fainter is ruling or noise, unless it is sure
 LEAST_TILT = 0.07  # slope of rows, at least, for digits to be recognised as if it were none
 FEWEST_LEVEL = 4  # sure digits that show how rows are tilted, at least
 SINGLE = 0.9  # cells with digits divided by digits, at least, if each cell of a grid holds one
@@ -61,8 +61,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
     found = [pieces_on(sheet, picture, recognise, thresholds) for sheet in sheets]
-    scores = [sureness(pieces) for pieces in found]
-    parts = [sheet for sheet, score in zip(sheets[1:], scores[1:]) if score > 0]
+    parts = [sheet for sheet, pieces in zip(sheets[1:], found[1:]) if sureness(pieces) > 0]
     if len(parts) > 1:
         sheets.append(joined(parts, sheets[0].paper))
         found.append(pieces_on(sheets[-1], picture, recognise, thresholds))
@@ -72,7 +71,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
         picture = np.rot90(picture, turns)
         pieces = pieces_on(sheet, picture, recognise, thresholds)
     sure = [piece for piece in pieces if piece.is_sure]
-    height = np.median([piece.digit_height for piece in sure or pieces]) if pieces else 0
+    height = np.median([piece.digit_height for piece in sure or pieces] or 0)
     if factor > 1 and height < SMALL:
         picture, factor, _ = load_picture(path, FULL_SIZE)
         picture = np.rot90(picture, turns)
@@ -143,7 +142,9 @@ def pieces_of(ink, corner, recognise, thresholds):
 def recognised(pieces, recognise, thresholds):
     """Pieces, a list, recognised, without traces of other ink and the lines they are written on."""
     recognise_pieces(pieces, recognise, thresholds)
-    pieces = without_traces(pieces)
+    sure = [piece for piece in pieces if piece.is_sure and piece.digit != 1]
+    faintest = TRACE * np.median([piece.level for piece in sure] or 0)
+    pieces = [piece for piece in pieces if piece.level >= faintest or piece in sure]
     measure_digits(pieces)
     lines = [piece for piece in pieces if piece.width > LONGEST * piece.digit_height]
     parts = [part for line in lines for part in off_the_line(line)]
@@ -153,23 +154,10 @@ def recognised(pieces, recognise, thresholds):
     return pieces
 
 
-def without_traces(pieces):
-    """The pieces, a list, without those much fainter than the sure digits: ruling and noise."""
-    is_sure = np.array([piece.is_sure and piece.digit != 1 for piece in pieces], bool)
-    levels = np.array([piece.level for piece in pieces])
-    if not is_sure.any():
-        return pieces
-    is_dark = levels >= TRACE * np.median(levels[is_sure])
-    return [pieces[n] for n in np.flatnonzero(is_sure | is_dark)]
-
-
 def straightened(pieces, recognise, thresholds):
     """The pieces, a list, recognised as if their rows were level, unless fewer are then sure."""
     sure = [piece for piece in pieces if piece.is_sure]
-    if len(sure) < FEWEST_LEVEL:
-        return pieces
-    heights = np.array([piece.digit_height for piece in sure])
-    tilt = tilt_of(np.array([piece.box for piece in sure]), heights)
+    tilt = tilt_of(sure) if len(sure) >= FEWEST_LEVEL else 0
     if abs(tilt) < LEAST_TILT:
         return pieces
     level = [replace(piece, tilt=tilt) for piece in pieces]
@@ -194,8 +182,7 @@ def page_of(picture, pieces, recognise, thresholds):
     too_tall = [piece for piece in pieces if piece.height > TALLEST * piece.digit_height]
     rows = find_rows([piece for piece in pieces if piece not in too_tall])
     if not is_print(pieces):
-        for row in rows:
-            row[:] = recognise_row(row, recognise, thresholds)
+        rows = [recognise_row(row, recognise, thresholds) for row in rows]
     digits = [piece for row in rows for piece in row if piece.is_digit]
     tallest = max((piece.height for piece in digits if piece.digit != 1), default=np.inf)
     for row in rows:

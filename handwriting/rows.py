@@ -25,28 +25,24 @@ def find_rows(pieces):
         numbers = sorted({piece.cell[0] for piece in kept})
         return [[piece for piece in kept if piece.cell[0] == number] for number in numbers]
     heights = np.array([piece.digit_height for piece in kept])
-    boxes = levelled(np.array([piece.box for piece in kept]), heights)
+    boxes = np.array([piece.box for piece in kept])
+    y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
+    boxes = boxes + tilt_of(kept) * np.stack([-x, -x, y, y], axis=1)  # tilted rows become level
     rows = rows_of(boxes, heights)
     order = np.argsort(boxes[:, 2:].sum(axis=1))
     return [[kept[n] for n in order[rows[order] == row]] for row in range(rows.max() + 1)]
 
 
-def levelled(boxes, heights):
-    """The boxes (n, 4), moved so that tilted rows become level: (n, 4) floats."""
+def tilt_of(pieces):
+    """The slope, downwards to the right, of the rows of pieces, a list: a float."""
+    boxes = np.array([p.box for p in pieces if p.reaches(LARGE)]).reshape(-1, 4)
     y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
-    return boxes + tilt_of(boxes, heights) * np.stack([-x, -x, y, y], axis=1)
-
-
-def tilt_of(boxes, heights):
-    """The slope, downwards to the right, of the rows of pieces with boxes (n, 4): a float."""
-    y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
-    is_tall = boxes[:, 1] - boxes[:, 0] >= LARGE * heights
     tilts = np.tan(np.radians(sorted(range(-16, 17), key=abs)))
     # the projection profile of the digits' centres is sharpest at the tilt of the rows
-    height = np.median(heights)
+    height = np.median([piece.digit_height for piece in pieces])
     profiles = []
     for tilt in tilts:
-        levels = (y - tilt * x)[is_tall] / (height * ROW_SPREAD / 4)
+        levels = (y - tilt * x) / (height * ROW_SPREAD / 4)
         counts = np.bincount(np.rint(levels - levels.min(initial=np.inf)).astype(int)).astype(float)
         profiles.append(counts @ ndimage.gaussian_filter1d(counts, 4, mode="constant"))
     return tilts[np.argmax(profiles)]
