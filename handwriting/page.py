@@ -14,7 +14,7 @@ from handwriting.picture import load_picture
 from handwriting.pieces import cut_out, find_pieces, measure_digits, off_the_line, recognise_pieces
 from handwriting.rows import LARGE, find_rows, tilt_of
 from handwriting.segmentation import recognise_row
-from handwriting.sheet import find_inks, find_sheets, joined, strokes_in
+from handwriting.sheet import Sheet, find_inks, find_sheets, joined, strokes_in
 from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
@@ -66,7 +66,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
         sheets.append(joined(parts, sheets[0].paper))
         found.append(pieces_on(sheets[-1], picture, recognise, thresholds))
     best, turns = surest(found, recognise, thresholds, is_upright)
-    pieces, sheet = found[best], sheets[best].turned(turns)
+    pieces, sheet = found[best], Sheet(*(np.rot90(array, turns) for array in sheets[best]))
     if turns:
         picture = np.rot90(picture, turns)
         pieces = pieces_on(sheet, picture, recognise, thresholds)

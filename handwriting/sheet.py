@@ -1,10 +1,11 @@
 """From a grey picture to ink: sheets of paper in it, and what is written on them."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
+from handwriting.normalise import box_of
 from handwriting.picture import resize
 
 SKETCH_SIZE = 300  # pixels of the longer side, enough to see sheets but no writing
@@ -22,8 +23,7 @@ CLEAR = 1.5  # darkest ink of a stroke divided by the faintest, at least
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
 
 
-@dataclass
-class Sheet:
+class Sheet(NamedTuple):
     """A sheet of paper in a picture, or all of the picture."""
 
     mask: np.ndarray  # (height, width) bool, where it is, in a sketch of the picture
@@ -33,17 +33,12 @@ class Sheet:
         """The part of a grey picture around the sheet, all else painted over, and its top, left."""
         if self.mask.all():
             return picture, (0, 0)
-        y, x = (np.flatnonzero(self.mask.any(axis)) for axis in (1, 0))
-        box = x[0], y[0], x[-1] + 1, y[-1] + 1
+        box = tuple(box_of(self.mask)[[2, 0, 3, 1]])
         scale = np.divide(picture.shape, self.mask.shape)[[1, 0, 1, 0]]
         left, top, right, bottom = np.rint(scale * box).astype(int)
         part = picture[top:bottom, left:right]
         inside = resize(self.mask.astype(np.float32), part.shape, box) > 0.5
         return np.where(inside, part, resize(self.paper, part.shape, box)), (top, left)
-
-    def turned(self, turns):
-        """The Sheet, turned counterclockwise by quarters of a turn."""
-        return Sheet(np.rot90(self.mask, turns), np.rot90(self.paper, turns))
 
 
 def find_sheets(picture):
