@@ -31,8 +31,6 @@ class Sheet(NamedTuple):
 
     def cut_out(self, picture):
         """The part of a grey picture around the sheet, all else painted over, and its top, left."""
-        if self.mask.all():
-            return picture, (0, 0)
         box = tuple(box_of(self.mask)[[2, 0, 3, 1]])
         scale = np.divide(picture.shape, self.mask.shape)[[1, 0, 1, 0]]
         left, top, right, bottom = np.rint(scale * box).astype(int)
