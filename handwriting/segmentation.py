@@ -36,21 +36,17 @@ def recognise_row(row, recognise, thresholds):
     """
     words = words_of(row)
     found = [recognise_word(word, recognise, thresholds) for word in words]
-    missed = [[piece for piece in word if is_missed(piece)] for word in found]
-    sure = np.array([sum(piece.is_digit and piece.is_sure for piece in word) for word in found])
-    number = np.array([len(pieces) for pieces in missed])
-    doubtful = number + [sum(piece.is_digit and not piece.is_sure for piece in w) for w in found]
-    is_alone = np.array([sum(piece.reaches(LARGE) for piece in word) == 1 for word in words])
-    is_among_digits = sure >= SURE_PER_DOUBT * doubtful
-    is_among_digits |= is_alone & (sure.sum() >= SURE_PER_DOUBT * doubtful.sum())
-    for n in np.flatnonzero(is_among_digits & (number > 0)):
-        found[n] = recognise_word(words[n], recognise, thresholds, missed[n])
+    missed, surplus = [], []  # pieces that may be guessed; sure digits that no doubt takes
+    for word in found:
+        missed.append([p for p in word if not p.is_digit and may_be_lost(p) and not is_mark(p)])
+        digits = [piece for piece in word if piece.is_digit]
+        sure = sum(piece.is_sure for piece in digits)
+        surplus.append(sure - SURE_PER_DOUBT * (len(digits) - sure + len(missed[-1])))
+    for n, word in enumerate(words):
+        is_alone = sum(piece.reaches(LARGE) for piece in word) == 1
+        if missed[n] and (surplus[n] >= 0 or (is_alone and sum(surplus) >= 0)):
+            found[n] = recognise_word(word, recognise, thresholds, missed[n])
     return list(itertools.chain.from_iterable(found))
-
-
-def is_missed(piece):
-    """Whether a piece that was left out may be a digit, and isn't shaped like a mark."""
-    return not piece.is_digit and may_be_lost(piece) and not is_mark(piece)
 
 
 def recognise_word(pieces, recognise, thresholds, guessed=()):
