@@ -54,19 +54,18 @@ def recognise_word(pieces, recognise, thresholds, guessed=()):
 
     guessed: those of them for which a lower probability is enough.
     """
-    groups = {}  # by the numbers of the first piece and of the one after the last
-    for start, number in itertools.product(range(len(pieces)), range(1, MOST_PARTS + 1)):
-        group, stop = pieces[start : start + number], start + number
-        if number == 1:
-            groups[start, stop] = group[0]
-        elif stop <= len(pieces) and may_be_one(group):
-            groups[start, stop] = together(group)
+    # by the numbers of the first piece and of the one after the last
+    groups = {(n, n + 1): piece for n, piece in enumerate(pieces)}
+    for start, number in itertools.product(range(len(pieces)), range(2, MOST_PARTS + 1)):
+        group = pieces[start : start + number]
+        if len(group) == number and may_be_one(group):
+            groups[start, start + number] = together(group)
     joined = [group for group in groups.values() if group.image is None]
     recognise_pieces(joined, recognise, thresholds)
     middle = np.median([p.box[:2].mean() for p in pieces if p.reaches(LARGE)] or 0)
     # the logarithm of the probability of the best way to each place, and what it finds
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
-    for (start, stop), group in groups.items():
+    for (start, stop), group in sorted(groups.items()):
         is_guessed = any(piece in guessed for piece in pieces[start:stop])
         least = thresholds.left_out_below * (GUESSED if is_guessed else 1)
         ways = []
