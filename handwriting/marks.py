@@ -40,9 +40,7 @@ def is_mark(piece):
 
 def may_be_lost(piece):
     """Whether a piece that is left out may be a digit: as tall as one, and surely no + x ( ) /."""
-    if not piece.reaches(LARGE):
-        return False
-    if piece.probability <= SIGN and piece.cross:
+    if not piece.reaches(LARGE) or (piece.probability <= SIGN and piece.cross):
         return False
     return not piece.stroke or piece.height <= TALLEST_ONE * piece.digit_height
 
@@ -71,24 +69,22 @@ def leave_out_strokes(row, tallest):
 
     tallest: the height of the tallest digit of the page that is no 1.
     """
-    digits = [piece for piece in row if piece.is_digit]
-    others = [piece for piece in digits if piece.digit != 1]
-    if len(others) == len(digits):
+    ones = [piece for piece in row if piece.is_digit and piece.digit == 1 and piece.stroke]
+    if not ones:
         return  # before the marks of a page of print are looked for, which takes long
-    slant = np.median([slant_of(piece.ink) for piece in others]) if others else 0
-    strokes = [piece.stroke for piece in row]
-    bows = [bow for lean, bow in filter(None, strokes) if abs(lean) < BRACKET_LEAN]
+    others = [piece for piece in row if piece.is_digit and piece.digit != 1]
+    slant = np.median([slant_of(piece.ink) for piece in others] or 0)
+    strokes = [piece.stroke for piece in row if piece.stroke]
+    bows = [bow for lean, bow in strokes if abs(lean) < BRACKET_LEAN]
     has_brackets = min(bows, default=0) < -BOW and max(bows, default=0) > BOW
     is_formula = has_brackets or any(p.cross == "x" for p in row if not p.is_digit)
-    for piece, stroke in zip(row, strokes):
-        if stroke and piece.is_digit and piece.digit == 1:
-            lean, bow = stroke
-            excess = lean - slant
-            piece.is_digit = piece.height <= TALLEST_ONE * tallest
-            if others and is_formula:
-                is_bracket = abs(lean) < BRACKET_LEAN and abs(bow) > BOW
-                piece.is_digit &= not is_bracket and excess <= FORMULA_LEAN
-            piece.may_be_mark = excess > LEAN or abs(bow) > BOW or not piece.reaches(LOWEST_ONE)
+    for piece in ones:
+        lean, bow = piece.stroke
+        excess = lean - slant
+        is_bracket = abs(lean) < BRACKET_LEAN and abs(bow) > BOW
+        is_sign = others and is_formula and (is_bracket or excess > FORMULA_LEAN)
+        piece.is_digit = piece.height <= TALLEST_ONE * tallest and not is_sign
+        piece.may_be_mark = excess > LEAN or abs(bow) > BOW or not piece.reaches(LOWEST_ONE)
 
 
 def leave_out_words(row):
