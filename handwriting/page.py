@@ -78,8 +78,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
         pieces = pieces_on(sheet, picture, recognise, thresholds)
     pieces = straightened(pieces, recognise, thresholds)
     page = page_of(picture, pieces, recognise, thresholds)
-    page.factor, page.pages = factor, pages
-    return page
+    return replace(page, factor=factor, pages=pages)
 
 
 def surest(found, recognise, thresholds, is_upright):
