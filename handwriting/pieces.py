@@ -150,15 +150,13 @@ def cut_out(ink, is_stroke, corner):
 
 def together(pieces):
     """Several Pieces as one."""
-    corner = np.min([piece.corner for piece in pieces], axis=0)
-    end = np.max([piece.corner + piece.ink.shape for piece in pieces], axis=0)
-    ink = np.zeros(end - corner, np.float32)
-    for piece in pieces:
-        (top, left), (height, width) = piece.corner - corner, piece.ink.shape
-        target = ink[top : top + height, left : left + width]
-        np.maximum(target, piece.ink, out=target)
-    top, bottom, left, right = np.array([piece.box for piece in pieces]).T
-    box = np.array([top.min(), bottom.max(), left.min(), right.max()])
+    starts = np.array([piece.corner for piece in pieces])
+    ends = starts + [piece.ink.shape for piece in pieces]
+    corner, end = starts.min(axis=0), ends.max(axis=0)
+    margins = np.stack([starts - corner, end - ends], axis=2)
+    ink = np.max([np.pad(piece.ink, margin) for piece, margin in zip(pieces, margins)], axis=0)
+    boxes = np.array([piece.box for piece in pieces])
+    box = np.where([True, False, True, False], boxes.min(axis=0), boxes.max(axis=0))
     height = max(piece.digit_height for piece in pieces)
     return Piece(box, ink, corner, digit_height=height, cell=pieces[0].cell, tilt=pieces[0].tilt)
 
