@@ -16,10 +16,7 @@ LINE_PARTS = 5  # of a line that noise or strokes break: the shortest and the ga
 
 
 def without_ruling(ink, faintest):
-    """The ink (height, width) without ruling from the left to the right, which may be tilted.
-
-    faintest: see `faintest_ink`. Sizes are shares of the page.
-    """
+    """The ink (height, width) without ruling from the left to the right, which may be tilted."""
     side, width = max(ink.shape), ink.shape[1]
     level, place = sheared(ink, tilt_of_ruling(ink > faintest, side // 200 + 2))
     length = min(side // 6 + 1, round(LINE_SHARE * width))

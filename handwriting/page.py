@@ -82,10 +82,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
 
 
 def surest(found, recognise, thresholds, is_upright):
-    """The surest of several readings of a page, lists of pieces, and which way up it is.
-
-    Returns its number, and by how many quarters of a turn, counterclockwise, it is to be turned.
-    """
+    """The number of the surest of several readings, lists of pieces, and of quarters to turn by."""
     scores = {(n, 0): sureness(pieces) for n, pieces in enumerate(found)}
     best = max(scores, key=scores.get)
     if scores[best] < len(found[best[0]]) / 2 and not is_upright:
@@ -166,13 +163,11 @@ def straightened(pieces, recognise, thresholds):
 
 
 def sureness(pieces, doubt=DOUBT):
-    """The number of sure digits, less `doubt` for each piece in doubt.
-
-    Sure 1s don't count, since strips look like them.
-    """
+    """The number of sure digits, 1s not counted, less `doubt` for each piece in doubt."""
     if not pieces:
         return -np.inf  # nothing found is worse than doubt
     large = [piece for piece in pieces if piece.reaches(LARGE)]
+    # strips look like 1s
     return sum(piece.digit != 1 if piece.is_sure else -doubt for piece in large)
 
 

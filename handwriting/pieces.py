@@ -179,8 +179,7 @@ def measure_digits(pieces):
     is sure, it is that of the tallest piece. It is the yardstick for specks, fragments and cuts.
     """
     heights = np.array([piece.height for piece in pieces], float)
-    weights = np.array([piece.is_sure for piece in pieces], float)
-    weights *= np.where([piece.digit == 1 for piece in pieces], WEIGHT_OF_1, 1)
+    weights = np.array([p.is_sure * (WEIGHT_OF_1 if p.digit == 1 else 1) for p in pieces])
     if weights.max(initial=0) < 1:  # dots, strips and strokes pass for 1s
         around = np.full(len(pieces), heights.max(initial=0))
     else:

@@ -31,8 +31,7 @@ def recognise_row(row, recognise, thresholds):
     """Join, cut or leave out the pieces of a row, a list from the left to the right.
 
     A piece that is left out is guessed if its word holds enough sure digits, or if it is alone in
-    its word and the row holds enough. recognise, thresholds: see `recognise_page`. Returns a list
-    like `row`.
+    its word and the row holds enough. Returns a list like `row`.
     """
     words = words_of(row)
     found = [recognise_word(word, recognise, thresholds) for word in words]
