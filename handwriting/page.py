@@ -25,9 +25,6 @@ DOUBT_IF_TURNED = 2  # the same when another way up is tried
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 GAP_STEP = 2  # the narrowest gap between numbers divided by the widest inside one, at least
 TRACE = 0.5  # of the ink of sure digits; what is fainter is ruling or noise, unless it is sure
-LEAST_TILT = 0.07  # slope of rows, at least, for digits to be recognised as if it were none
-FEWEST_LEVEL = 4  # sure digits that show how rows are tilted, at least
-SINGLE = 0.9  # cells with digits divided by digits, at least, if each cell of a grid holds one
 # in heights of a digit:
 TALLEST = 3.5  # of a digit with a long tail
 LONGEST = 3  # of a piece that is no line
@@ -153,8 +150,8 @@ def recognised(pieces, recognise, thresholds):
 def straightened(pieces, recognise, thresholds):
     """The pieces, a list, recognised as if their rows were level, unless fewer are then sure."""
     sure = [piece for piece in pieces if piece.is_sure]
-    tilt = tilt_of(sure) if len(sure) >= FEWEST_LEVEL else 0
-    if abs(tilt) < LEAST_TILT:
+    tilt = tilt_of(sure) if len(sure) >= 4 else 0
+    if abs(tilt) < 0.07:
         return pieces
     level = [replace(piece, tilt=tilt) for piece in pieces]
     recognise_pieces(level, recognise, thresholds)
@@ -232,8 +229,8 @@ def gap_between(left, right):
 def widest_gap(rows):
     """The widest gap between digits inside a number, or infinity if all gaps are alike."""
     cells = [piece.cell for row in rows for piece in row if piece.is_digit]
-    if cells[0]:  # where a cell holds a digit, a row is a number, and an empty cell ends it
-        return 1 if len(set(cells)) > SINGLE * len(cells) else 0
+    if cells[0]:  # if each cell holds a digit, a row is a number, and an empty cell ends it
+        return 1 if len(set(cells)) > 0.9 * len(cells) else 0
     gaps = [
         gap_between(left, right)
         for row in rows

@@ -8,7 +8,6 @@ from scipy import ndimage
 from handwriting.normalise import box_of
 from handwriting.picture import resize
 
-SKETCH_SIZE = 300  # pixels of the longer side, enough to see sheets but no writing
 SMOOTH = 0.015  # steepest change of brightness on a sheet, from one pixel of the sketch to the next
 SMALLEST_SHEET = 0.05  # share of the picture
 NOTCH = 6  # pixels of the sketch: half the width of what is filled at a sheet's edge
@@ -41,7 +40,7 @@ class Sheet(NamedTuple):
 
 def find_sheets(picture):
     """All of a grey picture (height, width), and each large smooth region in it: Sheets."""
-    factor = max(1, max(picture.shape) / SKETCH_SIZE)
+    factor = max(1, max(picture.shape) / 300)  # enough to see sheets but no writing
     sketch = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
     sketch = ndimage.median_filter(sketch, 7)
     labels, _ = ndimage.label(ndimage.gaussian_gradient_magnitude(sketch, 1) < SMOOTH)
