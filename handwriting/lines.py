@@ -59,12 +59,11 @@ def without_lines(ink, length, reach, thickness, least=0):
     is_long = opened(is_line, 1, 2 * length) if least else is_line
     if np.count_nonzero(np.diff(is_long, axis=0)) < 2 * least * ink.shape[1]:
         return ink
-    is_thin = is_line & (opened(ink, 0, thickness + 1) < ink / 2) & (ink > FAINTEST_INK / 2)
+    is_thin = (opened(ink, 0, thickness + 1) < ink / 2) & (ink > FAINTEST_INK / 2)
     is_line &= cores_of(is_line, np.where(is_thin, ink, 0), length)
     is_line &= ink < 1.5 * lines + FAINTEST_INK  # strokes are darker
     rest = np.where(is_line, np.minimum(ink, 0), ink)
-    across = closed(rest, 0, thickness + 3)
-    return np.where(is_line, np.minimum(ink, across), ink)
+    return np.minimum(ink, closed(rest, 0, thickness + 3))  # strokes go on across the line
 
 
 def cores_of(bands, ink, length):
