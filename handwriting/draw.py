@@ -18,7 +18,6 @@ import webbrowser
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler, stream_request_body
@@ -27,6 +26,7 @@ from data_preprocessing import INPUTS, SIDE
 from files import PROJECT, UserError, printable
 from handwriting.normalise import normalise
 from handwriting.page import recognise_page
+from handwriting.picture import as_jpeg
 from utils import softmax
 
 MOST_BYTES = 40_000_000  # of a picture file
@@ -119,10 +119,8 @@ def read(model, settings, name, body):
     if name == "draw" and not page.texts and page.picture.min() < 0.5:
         answer["image"] = normalise(1 - page.picture).ravel().tolist()  # of no digit
     if name == "show":
-        pixels, file = np.rint(255 * page.picture).astype(np.uint8), io.BytesIO()
-        Image.fromarray(pixels).save(file, "JPEG")
-        code = base64.b64encode(file.getvalue()).decode()
-        answer |= {"picture": f"data:image/jpeg;base64,{code}", "shape": pixels.shape}
+        code = base64.b64encode(as_jpeg(page.picture)).decode()
+        answer |= {"picture": f"data:image/jpeg;base64,{code}", "shape": page.picture.shape}
     return answer
 
 

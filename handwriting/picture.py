@@ -1,6 +1,7 @@
 """From a picture file to a grey picture, upright and reduced if it is large."""
 
 import contextlib
+import io
 import warnings
 
 import numpy as np
@@ -127,3 +128,10 @@ def resize(image, shape, box=None):
     """
     size = (shape[1], shape[0])
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, box))
+
+
+def as_jpeg(picture):
+    """A grey picture (height, width) from 0 to 1 as a JPEG file: bytes."""
+    file = io.BytesIO()
+    Image.fromarray(np.rint(255 * picture).astype(np.uint8)).save(file, "JPEG")
+    return file.getvalue()
