@@ -20,10 +20,10 @@ def parse_command_line(train_model, arguments=None):
     train_model: default of --train-model. arguments: list of str, by default sys.argv[1:].
 
     The options are train_model and draw, True or False; resume, predict and model, None if not
-    given; and those in DEFAULTS. If a network is to be trained or handwriting to be recognised,
-    `settings`, a namespace, holds the settings of config.py for that, overridden on the command
-    line. Raises UserError if one of these or train_model is wrong. A wrong option, or one without
-    effect, ends the program with a usage line and exit status 2.
+    given; those in DEFAULTS; and, for a training or for recognising handwriting, `settings`, a
+    namespace: those of config.py, for a training overridden on the command line. Raises UserError
+    if one of these or train_model is wrong. A wrong option, or one without effect, ends the program
+    with a usage line and exit status 2.
     """
     if not isinstance(train_model, bool):
         raise UserError(f"main.py: train_model = {train_model!r}: it must be True or False")

@@ -9,7 +9,7 @@ l2 = 0.00001  # strength of the L2 penalty on the weights
 decay = True  # warm the learning rate up to alpha, then let it fall to 0 as a cosine
 deskew = True  # straighten the digits and bring them closer to one size
 augment = True  # train on randomly distorted copies of the images, new ones every epoch
-beyond_mnist = False  # also train on digits in other styles and on things that are no digits
+beyond_mnist = False  # also train on digits in other styles and on things that aren't digits
 validation_size = 0  # training images held out for validation; 0: evaluate on the test images
 seed = 0  # seed of every random choice
 

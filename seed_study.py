@@ -46,7 +46,7 @@ def seed_study(settings, training, held_out, number_of_seeds):
                 f"standard deviation {np.std(values, ddof=1):.3%}"
             )
     if failures:
-        reasons = " and ".join({*failures.values()})
+        reasons = " and ".join(sorted({*failures.values()}))
         raise UserError(f"without the seeds {', '.join(map(str, sorted(failures)))}: {reasons}")
 
 

@@ -1,4 +1,4 @@
-"""What each setting is worth: a ladder to the default network, and networks that lack one rung.
+"""What each setting is worth: a ladder to the default network, then one setting changed at a time.
 
     python benchmarks/settings.py
 

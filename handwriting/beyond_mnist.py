@@ -1,4 +1,4 @@
-"""Training images beyond MNIST: digits in other styles, and things that are no digits.
+"""Training images beyond MNIST: digits in other styles, and things that aren't digits.
 
 Each function in KINDS makes the ink of one image, (height, width) float32, 0 on paper and 1 within
 strokes, and its label. images, labels: MNIST's for training, (m, 28, 28) uint8 and (m,) integers.

@@ -146,5 +146,5 @@ def explain(model, body):
 
 
 def shades(values):
-    """Numbers as a list of integers from -255 to 255, the largest or smallest of them."""
+    """Numbers scaled to integers from -255 to 255, so that the largest absolute value is 255."""
     return np.rint(255 * values / max(np.abs(values).max(), 1e-9)).astype(int).tolist()

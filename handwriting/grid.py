@@ -59,7 +59,7 @@ def find_cells(holes):
 
 
 def reach_of(side):
-    """Half the thickness of what divides cells of a side, at most, in pixels."""
+    """Half the greatest thickness of what divides cells with this side, in pixels."""
     return max(1, round(0.25 * side / 2))
 
 
@@ -73,7 +73,7 @@ def filled(mask):
 
 
 def bands(boxes, masks, shape):
-    """The row of cells that each pixel of a picture with a shape is in, counted from 1; or 0.
+    """The row of cells, counted from 1, that each pixel of a picture of this shape is in; or 0.
 
     boxes: (n, 4), of holes; masks: where these are in their boxes, a list.
     """

@@ -10,17 +10,15 @@ BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
 STEEPEST = 20  # degrees that ruling may be tilted by, to either side
 TILT_STRIPS = 4  # of a page that is in perspective; in each, lines are about parallel
-LINE_SHARE = 0.7  # of a narrow picture's width, the length of a line, at least
 SOFT_EDGE = 0.75  # pixels on each side of a line that are fainter than it
-LINE_PARTS = 5  # of a line that noise or strokes break: the shortest and the gaps between them
+LINE_PARTS = 5  # a broken line's parts are at least 1 / LINE_PARTS of it long, its gaps shorter
 
 
 def without_ruling(ink, faintest):
     """The ink (height, width) without ruling from the left to the right, which may be tilted."""
-    side, width = max(ink.shape), ink.shape[1]
+    side = max(ink.shape)
     level, place = sheared(ink, tilt_of_ruling(ink > faintest, side // 200 + 2))
-    length = min(side // 6 + 1, round(LINE_SHARE * width))
-    return without_lines(level, length, side // 150, side // 200 + 2, least=3)[place]
+    return without_lines(level, side // 6 + 1, side // 150, side // 200 + 2, least=3)[place]
 
 
 def sheared(ink, slope):
@@ -67,9 +65,9 @@ def without_lines(ink, length, reach, thickness, least=0):
 
 
 def cores_of(bands, ink, length):
-    """Where exactly the lines in bands, a mask (height, width), are: a mask.
+    """Where exactly the lines are in `bands`, a mask (height, width) of where they may be: a mask.
 
-    ink: what is thin. A line is where most of it is, in the middle of each stretch of a length.
+    ink: what is thin. A line's middle is where most of it is, smoothed by a median over `length`.
     """
     cores = np.zeros_like(bands)
     labels, _ = ndimage.label(bands)

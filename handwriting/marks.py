@@ -39,7 +39,7 @@ def is_mark(piece):
 
 
 def may_be_lost(piece):
-    """Whether a piece that is left out may be a digit: as tall as one, and surely no + x ( ) /."""
+    """Whether a piece left out may be a digit: half as tall as one, and not surely + x ( ) /."""
     if not piece.reaches(LARGE) or (piece.probability <= SIGN and piece.cross):
         return False
     return not piece.stroke or piece.height <= TALLEST_ONE * piece.digit_height
@@ -65,9 +65,9 @@ def weight_of(sure):
 
 
 def leave_out_strokes(row, tallest):
-    """Make slashes and brackets in a row, a list of pieces, no digits, or digits in doubt.
+    """Mark slashes and brackets in a row, a list of pieces, as no digits or as digits in doubt.
 
-    tallest: the height of the tallest digit of the page that is no 1.
+    tallest: the height of the page's tallest digit other than 1.
     """
     ones = [piece for piece in row if piece.is_digit and piece.digit == 1 and piece.stroke]
     if not ones:

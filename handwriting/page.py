@@ -36,7 +36,7 @@ class Page:
     """What was read on a page, n digits in reading order."""
 
     picture: np.ndarray  # (height, width) float32 from 0 (black) to 1
-    boxes: np.ndarray  # (n, 4) integers: top, bottom, left, right in the picture
+    boxes: np.ndarray  # (n, 4): top, bottom, left, right in the picture; integers unless reduced
     images: np.ndarray  # (n, 28, 28) uint8, as MNIST's
     probabilities: np.ndarray  # (n, 10)
     texts: list  # each digit, with a ? if in doubt
@@ -52,7 +52,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
     """Recognise the digits in a picture file: a Page. Raises UserError if it is no picture.
 
     path: a path or a file object. recognise: function that turns images (n, 28, 28) uint8 into
-    probabilities (n, 10). thresholds: those of config.py, in a namespace. is_upright: whether the
+    probabilities (n, 10). thresholds: config.py's, as a namespace or the module. is_upright: if the
     picture is upright for certain; else it is turned if more digits are then sure.
     """
     picture, factor, pages = load_picture(path, WORKING_SIZE)
@@ -79,7 +79,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
 
 
 def surest(found, recognise, thresholds, is_upright):
-    """The number of the surest of several readings, lists of pieces, and of quarters to turn by."""
+    """The best reading and way up: its number in `found`, lists of pieces, and quarters to turn."""
     scores = {(n, 0): sureness(pieces) for n, pieces in enumerate(found)}
     best = max(scores, key=scores.get)
     if scores[best] < len(found[best[0]]) / 2 and not is_upright:
@@ -229,7 +229,7 @@ def gap_between(left, right):
 def widest_gap(rows):
     """The widest gap between digits inside a number, or infinity if all gaps are alike."""
     cells = [piece.cell for row in rows for piece in row if piece.is_digit]
-    if cells[0]:  # if each cell holds a digit, a row is a number, and an empty cell ends it
+    if cells[0]:  # if hardly any cell holds two digits, a row is a number; an empty cell ends it
         return 1 if len(set(cells)) > 0.9 * len(cells) else 0
     gaps = [
         gap_between(left, right)

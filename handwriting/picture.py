@@ -1,4 +1,4 @@
-"""From a picture file to a grey picture, upright and reduced if it is large."""
+"""From a picture file to a grey picture, upright, neither large nor tiny; scaling; JPEG files."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ with contextlib.suppress(ImportError):
 
 
 def load_picture(path, size):
-    """Load a picture file, reduced to about `size` pixels of the longer side if it is larger.
+    """Load a picture file, scaled so that its longer side has 64 to about `size` pixels.
 
     Returns a grey picture (height, width) float32, from 0 (black) to 1 (white), upright; how many
     pixels of the file each of its own is long; and the number of pages in the file, of which this

@@ -38,7 +38,7 @@ class Piece:
     is_digit: bool = False  # whether it is read as one
     may_be_mark: bool = False  # whether this digit, a 1, may be a slash, bracket or apostrophe
     cell: tuple = None  # row and column in a grid, counted from 1
-    tilt: float = 0  # slope, downwards to the right, that its row was found to have
+    tilt: float = 0  # slope, downwards to the right, of the page's rows
 
     @property
     def height(self):
@@ -94,9 +94,11 @@ class Piece:
         return self.height >= share * self.digit_height
 
     def turned(self, turns):
-        """The ink, turned counterclockwise by quarters of a turn, in a box of its own."""
+        """The ink, turned counterclockwise by quarters of a turn about the middle of its box."""
         ink = np.rot90(self.ink, turns)
-        return Piece(box_of(ink), ink)
+        box = box_of(ink)
+        shift = (self.box - box).reshape(2, 2).mean(axis=1).astype(int)
+        return Piece(box + np.repeat(shift, 2), ink)
 
 
 def find_pieces(ink, corner):

@@ -5,6 +5,7 @@ import csv
 import io
 import os
 import sys
+from dataclasses import replace
 from glob import escape, glob
 from pathlib import Path
 
@@ -68,9 +69,9 @@ def read(path, recognise, thresholds):
         return UserError("not enough memory" if isinstance(error, MemoryError) else error)
     boxes = np.rint(page.factor * page.boxes).astype(int)
     reduction = max(1, max(page.picture.shape) / 600)
-    page.picture = resize(page.picture, [max(1, round(n / reduction)) for n in page.picture.shape])
-    page.boxes, page.left_out = page.boxes / reduction, page.left_out / reduction
-    return page, boxes
+    small = resize(page.picture, [max(1, round(n / reduction)) for n in page.picture.shape])
+    parts = {"boxes": page.boxes / reduction, "left_out": page.left_out / reduction}
+    return replace(page, picture=small, **parts), boxes
 
 
 def read_in_parallel(tasks):
@@ -94,7 +95,7 @@ def read_in_parallel(tasks):
 
 
 class Record:
-    """Saves answers in a folder: recognised.png, -2, ... when they are full, and recognised.csv."""
+    """Saves answers in a folder: recognised.png, recognised-2.png, ... and recognised.csv."""
 
     def __init__(self, folder):
         self.folder, self.path = folder, folder / "recognised.csv"

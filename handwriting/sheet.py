@@ -11,7 +11,9 @@ from handwriting.picture import resize
 SMOOTH = 0.015  # steepest change of brightness on a sheet, from one pixel of the sketch to the next
 SMALLEST_SHEET = 0.05  # share of the picture
 NOTCH = 6  # pixels of the sketch: half the width of what is filled at a sheet's edge
-CLEAR_SKEW = 0.4  # of 1: of differences from the surroundings, if ink is surely darker or lighter
+# skewness, up to 1, of the differences from the surroundings, beyond which the ink is surely darker
+# or surely lighter than the paper
+CLEAR_SKEW = 0.4
 # of the longer side: wider than any stroke, and narrow enough to leave out glare and folds
 WIDE_WINDOW, NARROW_WINDOW = 1 / 3, 1 / 10
 KEPT = 0.8  # of the darkest ink, what the narrow window keeps unless strokes are as wide
@@ -57,7 +59,7 @@ def find_sheets(picture):
 
 
 def on_sketch(mask, sketch):
-    """The Sheet with a mask (height, width) in a sketch of the picture of the same shape."""
+    """A Sheet from its mask (height, width) and the sketch of the picture, of the same shape."""
     nearest = ndimage.distance_transform_edt(~mask, None, False, True)  # indices alone
     return Sheet(mask, sketch[tuple(nearest)])
 

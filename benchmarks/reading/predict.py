@@ -20,8 +20,9 @@ from PIL import Image
 from benchmarks.reading.non_digits import scribble, words
 from benchmarks.reading.pages import KINDS, no_digit, on_desk, rows
 from benchmarks.reading.paper import stacked
-from benchmarks.reading.reading import PROJECT, picture_file
+from benchmarks.reading.reading import picture_file
 from benchmarks.speed.measure import print_table
+from files import PROJECT
 
 UNIT = 1024 if sys.platform == "linux" else 1  # bytes, of the peak memory
 

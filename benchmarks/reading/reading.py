@@ -67,7 +67,7 @@ def digits(choosing):
 
 
 def make_page(kind, number, choosing):
-    """The picture file of the page of a kind with a number, and the answer that is right."""
+    """The picture file of page `number` of a kind, and the right answer."""
     # the name, not the place in the list: a new kind leaves the pages of the others as they are
     seed = 1 if choosing else SEED, zlib.crc32(kind.encode()), number
     return picture_file(KINDS[kind], seed, number, choosing)
