@@ -14,5 +14,5 @@ validation_size = 0  # training images held out for validation; 0: evaluate on t
 seed = 0  # seed of every random choice
 
 # Recognising handwriting
-doubtful_below = 0.7  # a digit with a lower probability gets a question mark
+doubtful_below = 0.9  # a digit with a lower probability gets a question mark
 left_out_below = 0.3  # a less probable digit is left out; among sure digits, 0.4 of this is enough

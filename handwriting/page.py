@@ -57,47 +57,47 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
     """
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
-    found = [pieces_on(sheet, picture, recognise, thresholds) for sheet in sheets]
+    found = [pieces_on(sheet, picture, recognise) for sheet in sheets]
     parts = [sheet for sheet, pieces in zip(sheets[1:], found[1:]) if sureness(pieces) > 0]
     if len(parts) > 1:
         sheets.append(joined(parts, sheets[0].paper))
-        found.append(pieces_on(sheets[-1], picture, recognise, thresholds))
-    best, turns = surest(found, recognise, thresholds, is_upright)
+        found.append(pieces_on(sheets[-1], picture, recognise))
+    best, turns = surest(found, recognise, is_upright)
     pieces, sheet = found[best], Sheet(*(np.rot90(array, turns) for array in sheets[best]))
     if turns:
         picture = np.rot90(picture, turns)
-        pieces = pieces_on(sheet, picture, recognise, thresholds)
+        pieces = pieces_on(sheet, picture, recognise)
     sure = [piece for piece in pieces if piece.is_sure]
     height = np.median([piece.digit_height for piece in sure or pieces] or 0)
     if factor > 1 and height < SMALL:
         picture, factor, _ = load_picture(path, FULL_SIZE)
         picture = np.rot90(picture, turns)
-        pieces = pieces_on(sheet, picture, recognise, thresholds)
-    pieces = straightened(pieces, recognise, thresholds)
+        pieces = pieces_on(sheet, picture, recognise)
+    pieces = straightened(pieces, recognise)
     page = page_of(picture, pieces, recognise, thresholds)
     return replace(page, factor=factor, pages=pages)
 
 
-def surest(found, recognise, thresholds, is_upright):
+def surest(found, recognise, is_upright):
     """The best reading and way up: its number in `found`, lists of pieces, and quarters to turn."""
     scores = {(n, 0): sureness(pieces) for n, pieces in enumerate(found)}
     best = max(scores, key=scores.get)
     if scores[best] < len(found[best[0]]) / 2 and not is_upright:
         for n, turns in itertools.product(range(len(found)), (1, 2, 3)):
             turned = [piece.turned(turns) for piece in found[n]]
-            recognise_pieces(turned, recognise, thresholds)
+            recognise_pieces(turned, recognise)
             measure_digits(turned)
             scores[n, turns] = sureness(turned, DOUBT_IF_TURNED) - TURNED
         best = max(scores, key=scores.get)
     return best
 
 
-def pieces_on(sheet, picture, recognise, thresholds):
+def pieces_on(sheet, picture, recognise):
     """The pieces of ink on a sheet in a picture (height, width), recognised: a list."""
     part, corner = sheet.cut_out(picture)
     best, most = [], -np.inf
     for ink in find_inks(part):
-        pieces = pieces_of(ink, corner, recognise, thresholds)
+        pieces = pieces_of(ink, corner, recognise)
         score = sureness(pieces)
         # 1s alone replace no other reading: if paper is taken for ink, gaps in letters look like 1s
         if score > (max(most, 0) if best else most):
@@ -107,12 +107,12 @@ def pieces_on(sheet, picture, recognise, thresholds):
     return best
 
 
-def pieces_of(ink, corner, recognise, thresholds):
+def pieces_of(ink, corner, recognise):
     """The pieces of ink (height, width) at a corner (2,) of the picture, recognised: a list.
 
     If there is a grid, these are what is in its cells, unless more is sure without it or outside.
     """
-    pieces = recognised(find_pieces(ink, corner), recognise, thresholds)
+    pieces = recognised(find_pieces(ink, corner), recognise)
     grid = find_grid(ink)
     if grid is None:
         return pieces
@@ -122,7 +122,7 @@ def pieces_of(ink, corner, recognise, thresholds):
     for piece in in_cells:
         y, x = piece.corner - corner + np.argwhere(piece.ink > 0.5)[0]  # any pixel of a stroke
         piece.cell = rows[y, x], columns[y, x]
-    in_cells = recognised(in_cells, recognise, thresholds)
+    in_cells = recognised(in_cells, recognise)
     inside, outside = [], []
     for piece in pieces:
         y, x = (piece.box[::2] + piece.box[1::2]) // 2 - corner
@@ -132,29 +132,29 @@ def pieces_of(ink, corner, recognise, thresholds):
     return in_cells if is_surest else pieces
 
 
-def recognised(pieces, recognise, thresholds):
+def recognised(pieces, recognise):
     """Pieces, a list, recognised, without traces of other ink and the lines they are written on."""
-    recognise_pieces(pieces, recognise, thresholds)
+    recognise_pieces(pieces, recognise)
     sure = [piece for piece in pieces if piece.is_sure and piece.digit != 1]
     faintest = TRACE * np.median([piece.level for piece in sure] or 0)
     pieces = [piece for piece in pieces if piece.level >= faintest or piece in sure]
     measure_digits(pieces)
     lines = [piece for piece in pieces if piece.width > LONGEST * piece.digit_height]
     parts = [part for line in lines for part in off_the_line(line)]
-    recognise_pieces(parts, recognise, thresholds)
+    recognise_pieces(parts, recognise)
     pieces = [piece for piece in pieces if piece not in lines] + parts
     measure_digits(pieces)
     return pieces
 
 
-def straightened(pieces, recognise, thresholds):
+def straightened(pieces, recognise):
     """The pieces, a list, recognised as if their rows were level, unless fewer are then sure."""
     sure = [piece for piece in pieces if piece.is_sure]
     tilt = tilt_of(sure) if len(sure) >= 4 else 0
     if abs(tilt) < 0.07:
         return pieces
     level = [replace(piece, tilt=tilt) for piece in pieces]
-    recognise_pieces(level, recognise, thresholds)
+    recognise_pieces(level, recognise)
     measure_digits(level)
     return level if sureness(level) >= sureness(pieces) else pieces
 
@@ -182,7 +182,10 @@ def page_of(picture, pieces, recognise, thresholds):
     digits = [piece for row in rows for piece in row if piece.is_digit]
     left_out = [piece.box for row in [*rows, too_tall] for piece in row if not piece.is_digit]
     rows += [[piece] for piece in too_tall if piece.is_sure]
-    texts = [f"{p.digit}{'?' if p.may_be_mark or not p.is_sure else ''}" for p in digits]
+    texts = [
+        f"{p.digit}{'?' if p.may_be_mark or p.probability < thresholds.doubtful_below else ''}"
+        for p in digits
+    ]
     return Page(
         picture,
         np.array([piece.box for piece in digits], int).reshape(-1, 4),

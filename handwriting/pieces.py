@@ -12,6 +12,7 @@ from handwriting.picture import resize
 from handwriting.sheet import NEIGHBOURS, faintest_ink, strokes_in
 
 MOST_PIECES = 1000  # the largest ones
+SURE = 0.7  # probability of a digit, at least, for it to decide about other pieces and sheets
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 STRIP = 4  # length of a strip at the border, such as a shadow or a table, at least, in widths
 CROSS = 20  # pixels of the image that crosses are compared in
@@ -33,7 +34,6 @@ class Piece:
     level: float = 1  # how dark its strokes are on the page
     image: np.ndarray = None  # (28, 28) uint8, as MNIST's
     probabilities: np.ndarray = None  # (10,), less than 1 in sum if it was cut off another piece
-    is_sure: bool = False  # whether the largest of them reaches `doubtful_below` in config.py
     digit_height: float = 0  # of the digits around it, in pixels
     is_digit: bool = False  # whether it is read as one
     may_be_mark: bool = False  # whether this digit, a 1, may be a slash, bracket or apostrophe
@@ -55,6 +55,10 @@ class Piece:
     @property
     def probability(self):
         return self.probabilities.max()
+
+    @property
+    def is_sure(self):
+        return self.probability >= SURE
 
     @cached_property
     def stroke(self):
@@ -159,7 +163,7 @@ def together(pieces):
     return Piece(box, ink, corner, digit_height=height, cell=pieces[0].cell, tilt=pieces[0].tilt)
 
 
-def recognise_pieces(pieces, recognise, thresholds):
+def recognise_pieces(pieces, recognise):
     """Fill in the images of pieces, a list, and what the network makes of them."""
     for piece in pieces:
         piece.image = normalise(sheared(piece.ink, piece.tilt)[0] if piece.tilt else piece.ink)
@@ -167,7 +171,6 @@ def recognise_pieces(pieces, recognise, thresholds):
         answers = recognise(np.array([piece.image for piece in pieces]))
         for piece, probabilities in zip(pieces, answers):
             piece.probabilities = probabilities
-            piece.is_sure = piece.probability >= thresholds.doubtful_below
 
 
 def measure_digits(pieces):

@@ -60,7 +60,7 @@ def recognise_word(pieces, recognise, thresholds, guessed=()):
         if len(group) == number and may_be_one(group):
             groups[start, start + number] = together(group)
     joined = [group for group in groups.values() if group.image is None]
-    recognise_pieces(joined, recognise, thresholds)
+    recognise_pieces(joined, recognise)
     middle = np.median([p.box[:2].mean() for p in pieces if p.reaches(LARGE)] or 0)
     # the logarithm of the probability of the best way to each place, and what it finds
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
@@ -71,7 +71,7 @@ def recognise_word(pieces, recognise, thresholds, guessed=()):
         if may_be_digit(group, middle):
             ways.append((group.probability, [replace(group, is_digit=True)]))
         if not group.is_sure:
-            ways.append(cut(group, recognise, thresholds, least))
+            ways.append(cut(group, recognise, least))
         if stop == start + 1:
             ways.append((least, [group]))
         for probability, found in ways:
@@ -93,7 +93,7 @@ def may_be_one(pieces):
     return pairs >= len(pieces) - 1  # of up to three pieces, this connects all
 
 
-def cut(piece, recognise, thresholds, least):
+def cut(piece, recognise, least):
     """Cut a piece into two or more digits: their probability, and a list of these.
 
     What is less probable than `least` is not followed, so print and scribbles are soon given up.
@@ -117,7 +117,7 @@ def cut(piece, recognise, thresholds, least):
             box = box_of(ink) + np.repeat(np.add(piece.corner, (0, left)), 2)
             if box[1] - box[0] > LOWEST_PART * height:
                 parts[right] = replace(piece, box=box, ink=ink, corner=None, is_digit=True)
-        recognise_pieces(list(parts.values()), recognise, thresholds)
+        recognise_pieces(list(parts.values()), recognise)
         for right, part in parts.items():
             product = product_left * part.probability * (TOUCHING if right < width else 1)
             if product >= least and product > best.get(right, (0, []))[0]:
@@ -127,5 +127,4 @@ def cut(piece, recognise, thresholds, least):
         return 0, []  # 1s that seem to touch are an H or M, or a scribble
     for part in found:  # it is a digit only if the others are
         part.probabilities = part.probabilities * product / part.probability
-        part.is_sure = product >= thresholds.doubtful_below
     return product, found
