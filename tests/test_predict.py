@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 import plots
+from files import PROJECT
 from handwriting import predict as module
 from handwriting.page import Page
 from handwriting.picture import resize
@@ -197,3 +198,10 @@ def test_an_earlier_table_goes_with_a_blank_page_only(capsys, tmp_path, shape, v
     assert predict(capsys, tmp_path, "missing.png")[0] == 1 and table.exists()
     assert predict(capsys, tmp_path, path) == (1, f"{path}: no digit found\n", "")
     assert not table.exists()
+
+
+def test_handwriting_imports_neither_the_training_nor_the_settings():
+    closed = {"train", "seed_study", "save_load", "settings", "command_line", "config", "main"}
+    for path in (PROJECT / "handwriting").glob("*.py"):
+        imported = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+        assert not closed & {*imported}, path.name
