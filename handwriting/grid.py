@@ -8,9 +8,15 @@ from handwriting.rows import rows_of
 from handwriting.sheet import FAINTEST_INK, NEIGHBOURS
 
 FEWEST_CELLS, MOST_CELLS = 9, 1000  # squared paper has more; time grows with their square
+SMALLEST_CELL = 16  # pixels of the shorter side
+LONGEST_CELL = 4  # longer divided by shorter side of a cell, at most
+EMPTY = 1 / 3  # of a cell, the share that no stroke covers, at least
 ALIKE = 1.7  # area of one cell of a grid divided by that of another, at most
+DIVIDER = 0.25  # thickness of what divides cells, at most, as a share of a square cell's side
+RIM = 0.03  # of a cell, where remnants of lines may be, as a share of the same
 WHOLE = 1.2  # area of a cell divided by that of a hole that shows all of it, or vice versa
 SEEN = 0.75  # of a cell, the share of such holes
+FEW_POINTS = 6  # of a line that isn't taken for bent
 
 
 def find_grid(ink):
@@ -31,7 +37,7 @@ def find_grid(ink):
     rows = bands(boxes, masks, ink.shape)
     columns = bands(boxes[:, [2, 3, 0, 1]], [mask.T for mask in masks], ink.shape[::-1]).T
     cells = np.where((rows > 0) & (columns > 0), rows * (columns.max() + 1) + columns, 0)
-    is_inside = insides(cells, places, masks, rim=max(2, round(0.03 * side)))
+    is_inside = insides(cells, places, masks, max(2, round(RIM * side)))
     outline = ndimage.maximum_filter(cells, 2 * reach_of(side) + 1) > 0
     return rows * is_inside, columns * is_inside, outline
 
@@ -44,8 +50,8 @@ def find_cells(holes):
     """
     boxes, areas = boxes_of(holes), np.bincount(holes.flat)[1:]
     sides = np.sort(boxes[:, 1::2] - boxes[:, ::2], axis=1)
-    is_cell = (sides[:, 0] >= 16) & (sides[:, 1] <= 4 * sides[:, 0])  # pixels
-    is_cell &= areas > 1 / 3 * sides.prod(axis=1)  # strokes cover the rest
+    is_cell = (sides[:, 0] >= SMALLEST_CELL) & (sides[:, 1] <= LONGEST_CELL * sides[:, 0])
+    is_cell &= areas > EMPTY * sides.prod(axis=1)
     areas = areas[is_cell]
     if not FEWEST_CELLS <= len(areas) <= MOST_CELLS:
         return np.empty(0, int), 0
@@ -60,7 +66,7 @@ def find_cells(holes):
 
 def reach_of(side):
     """Half the greatest thickness of what divides cells with this side, in pixels."""
-    return max(1, round(0.25 * side / 2))
+    return max(1, round(DIVIDER * side / 2))
 
 
 def filled(mask):
@@ -103,7 +109,7 @@ def line_through(x, y, width):
     slope, start = stats.siegelslopes(y, x)
     errors = abs(start + slope * x - y)
     is_close = errors <= max(2, 2 * np.median(errors))
-    degree = 2 if len(np.unique(x[is_close])) > 6 else 1  # few points show no bend
+    degree = 2 if len(np.unique(x[is_close])) > FEW_POINTS else 1
     return np.polynomial.Polynomial.fit(x[is_close], y[is_close], degree)(np.arange(width))
 
 

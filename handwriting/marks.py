@@ -95,8 +95,9 @@ def leave_out_words(row):
             continue  # to look for marks takes long on a page of print
         sure = [p for p in digits if p.is_sure and not p.may_be_mark]
         least = LOWEST_LETTER * max(p.height for p in digits)
-        others = [p for p in word if p.reaches(LOWEST_LETTER) or p.height >= least]
-        letters = sum(not p.is_digit and not is_mark(p) for p in others)
+        others = [p for p in word if not p.is_digit]
+        tall = [p for p in others if p.reaches(LOWEST_LETTER) or p.height >= least]
+        letters = sum(not is_mark(p) for p in tall)
         doubtful = [p for p in digits if not p.is_sure]
         if letters and letters + len(doubtful) / 2 > weight_of(sure):
             for piece in word:

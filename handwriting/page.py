@@ -14,7 +14,7 @@ from handwriting.picture import load_picture
 from handwriting.pieces import cut_out, find_pieces, measure_digits, off_the_line, recognise_pieces
 from handwriting.rows import LARGE, find_rows, tilt_of
 from handwriting.segmentation import recognise_row
-from handwriting.sheet import Sheet, find_inks, find_sheets, joined, strokes_in
+from handwriting.sheet import find_inks, find_sheets, joined, strokes_in
 from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
@@ -25,6 +25,9 @@ DOUBT_IF_TURNED = 2  # the same when another way up is tried
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 GAP_STEP = 2  # the narrowest gap between numbers divided by the widest inside one, at least
 TRACE = 0.5  # of the ink of sure digits; what is fainter is ruling or noise, unless it is sure
+LEAST_TILT = 0.07  # slope of rows, at least, for digits to be recognised as if it were none
+FEWEST_LEVEL = 4  # sure digits that show how rows are tilted, at least
+SINGLE = 0.9  # cells with digits divided by digits, at least, if each cell of a grid holds one
 # in heights of a digit:
 TALLEST = 3.5  # of a digit with a long tail
 LONGEST = 3  # of a piece that is no line
@@ -63,7 +66,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
         sheets.append(joined(parts, sheets[0].paper))
         found.append(pieces_on(sheets[-1], picture, recognise))
     best, turns = surest(found, recognise, is_upright)
-    pieces, sheet = found[best], Sheet(*(np.rot90(array, turns) for array in sheets[best]))
+    pieces, sheet = found[best], sheets[best].turned(turns)
     if turns:
         picture = np.rot90(picture, turns)
         pieces = pieces_on(sheet, picture, recognise)
@@ -150,8 +153,8 @@ def recognised(pieces, recognise):
 def straightened(pieces, recognise):
     """The pieces, a list, recognised as if their rows were level, unless fewer are then sure."""
     sure = [piece for piece in pieces if piece.is_sure]
-    tilt = tilt_of(sure) if len(sure) >= 4 else 0
-    if abs(tilt) < 0.07:
+    tilt = tilt_of(sure) if len(sure) >= FEWEST_LEVEL else 0
+    if abs(tilt) < LEAST_TILT:
         return pieces
     level = [replace(piece, tilt=tilt) for piece in pieces]
     recognise_pieces(level, recognise)
@@ -233,7 +236,7 @@ def widest_gap(rows):
     """The widest gap between digits inside a number, or infinity if all gaps are alike."""
     cells = [piece.cell for row in rows for piece in row if piece.is_digit]
     if cells[0]:  # if hardly any cell holds two digits, a row is a number; an empty cell ends it
-        return 1 if len(set(cells)) > 0.9 * len(cells) else 0
+        return 1 if len(set(cells)) > SINGLE * len(cells) else 0
     gaps = [
         gap_between(left, right)
         for row in rows

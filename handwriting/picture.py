@@ -10,6 +10,8 @@ from scipy import ndimage
 
 from files import UserError
 
+NOISE = 8  # of 255, about the largest difference between pixels of blank paper in a JPEG file
+SMALLEST_SIZE = 64  # a picture is enlarged until its longer side has this many pixels
 FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"]
 HEIC = {".heic", ".heif"}  # what iPhones save
 HEIC_KINDS = (b"hei", b"hev", b"mif", b"msf")
@@ -46,7 +48,7 @@ def load_picture(path, size):
     except Exception as error:  # a damaged picture makes Pillow fail in ways nobody can list
         raise UserError(f"a damaged picture ({error or type(error).__name__})") from error
     picture = to_grey(image)
-    enlarge = -(-64 // max(picture.shape))  # until the longer side has 64 pixels
+    enlarge = -(-SMALLEST_SIZE // max(picture.shape))
     if enlarge > 1:  # pixels as squares, softened: strokes that touch at corners stay connected
         picture = np.kron(picture, np.ones((enlarge, enlarge), np.float32))
         picture = ndimage.gaussian_filter(picture, enlarge / 3, mode="nearest")
@@ -111,7 +113,7 @@ def to_grey(image):
     for step in (4, 1):  # thin strokes may lie between the pixels of a sample
         sample = pixels[::step, ::step].astype(np.float32)
         differences = np.diff(sample, axis=0).reshape(-1, 3)
-        if (abs(differences) > 8).any():  # about the noise of blank paper in a JPEG file
+        if (abs(differences) > NOISE).any():
             break
     shares = np.linalg.eigh(differences.T @ differences)[1][:, -1]
     shares *= np.copysign(1 / np.abs(shares).sum(), shares.sum())  # bright stays bright

@@ -15,13 +15,16 @@ MOST_PIECES = 1000  # the largest ones
 SURE = 0.7  # probability of a digit, at least, for it to decide about other pieces and sheets
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 STRIP = 4  # length of a strip at the border, such as a shadow or a table, at least, in widths
+PLAIN = 0.85  # share of its rows that a plain stroke crosses once, at least
+EVEN = 2  # its width, at most, divided by the median
 CROSS = 20  # pixels of the image that crosses are compared in
 SPREAD = 1.5  # the tallest of digits of one size divided by the middle one, about
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
-# of a line that digits are written on: length, at least; bend to either side; thickness, at most
-LINE = np.array([2, 0.04, 0.15])
+LINE_LENGTH = 2  # of a line that digits are written on, at least
+LINE_THICKNESS = 0.15  # of the same, at most
+LINE_REACH = 0.04  # how far the line may be askew or bent, to either side, over its length
 
 
 @dataclass(eq=False)
@@ -71,8 +74,8 @@ class Piece:
         strokes = strokes[strokes.any(axis=1)]
         widths = strokes.sum(axis=1)
         starts = (np.diff(strokes.astype(int), axis=1, prepend=0) > 0).sum(axis=1)
-        is_plain = (starts == 1).mean() >= 0.85  # most rows cross it once
-        is_even = np.percentile(widths, 90) <= 2 * np.median(widths)
+        is_plain = (starts == 1).mean() >= PLAIN
+        is_even = np.percentile(widths, 90) <= EVEN * np.median(widths)
         if len(strokes) < max(self.width, 4) or not (is_plain and is_even):
             return None
         x, y = strokes @ np.arange(strokes.shape[1]) / widths, np.linspace(-0.5, 0.5, len(strokes))
@@ -125,8 +128,9 @@ def find_pieces(ink, corner):
 
 def off_the_line(piece):
     """What remains of a piece without the line it is written on: Pieces."""
-    sizes = np.rint(piece.digit_height * LINE).astype(int)  # in pixels
-    ink = without_lines(piece.ink, *np.maximum(1, sizes))
+    sizes = piece.digit_height * np.array([LINE_LENGTH, LINE_REACH, LINE_THICKNESS])
+    length, reach, thickness = np.maximum(1, np.rint(sizes).astype(int))
+    ink = without_lines(piece.ink, length, reach, thickness)
     return [replace(part, cell=piece.cell) for part in cut_out(ink, ink > 0.5, piece.corner)]
 
 
@@ -157,8 +161,8 @@ def together(pieces):
     corner, end = starts.min(axis=0), ends.max(axis=0)
     margins = np.stack([starts - corner, end - ends], axis=2)
     ink = np.max([np.pad(piece.ink, margin) for piece, margin in zip(pieces, margins)], axis=0)
-    boxes = np.array([piece.box for piece in pieces])
-    box = np.where([True, False, True, False], boxes.min(axis=0), boxes.max(axis=0))
+    top, bottom, left, right = np.array([piece.box for piece in pieces]).T
+    box = np.array([top.min(), bottom.max(), left.min(), right.max()])
     height = max(piece.digit_height for piece in pieces)
     return Piece(box, ink, corner, digit_height=height, cell=pieces[0].cell, tilt=pieces[0].tilt)
 

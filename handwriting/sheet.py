@@ -8,6 +8,7 @@ from scipy import ndimage
 from handwriting.normalise import box_of
 from handwriting.picture import resize
 
+SKETCH_SIZE = 300  # pixels of the longer side, enough to see sheets but no writing
 SMOOTH = 0.015  # steepest change of brightness on a sheet, from one pixel of the sketch to the next
 SMALLEST_SHEET = 0.05  # share of the picture
 NOTCH = 6  # pixels of the sketch: half the width of what is filled at a sheet's edge
@@ -32,6 +33,8 @@ class Sheet(NamedTuple):
 
     def cut_out(self, picture):
         """The part of a grey picture around the sheet, all else painted over, and its top, left."""
+        if self.mask.all():
+            return picture, (0, 0)
         box = tuple(box_of(self.mask)[[2, 0, 3, 1]])
         scale = np.divide(picture.shape, self.mask.shape)[[1, 0, 1, 0]]
         left, top, right, bottom = np.rint(scale * box).astype(int)
@@ -39,10 +42,14 @@ class Sheet(NamedTuple):
         inside = resize(self.mask.astype(np.float32), part.shape, box) > 0.5
         return np.where(inside, part, resize(self.paper, part.shape, box)), (top, left)
 
+    def turned(self, turns):
+        """The Sheet, turned counterclockwise by quarters of a turn."""
+        return Sheet(np.rot90(self.mask, turns), np.rot90(self.paper, turns))
+
 
 def find_sheets(picture):
     """All of a grey picture (height, width), and each large smooth region in it: Sheets."""
-    factor = max(1, max(picture.shape) / 300)  # enough to see sheets but no writing
+    factor = max(1, max(picture.shape) / SKETCH_SIZE)
     sketch = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
     sketch = ndimage.median_filter(sketch, 7)
     labels, _ = ndimage.label(ndimage.gaussian_gradient_magnitude(sketch, 1) < SMOOTH)
