@@ -1,7 +1,8 @@
 import itertools
 import math
+import re
 from types import SimpleNamespace
-from unittest.mock import Mock
+from unittest.mock import DEFAULT, Mock
 
 import hypothesis
 import numpy as np
@@ -14,7 +15,7 @@ from augmentation import distort
 from data_preprocessing import preprocess
 from files import UserError
 from main import train_and_save
-from model import CLASSES, HISTORY, NO_DIGIT, Model, MultilayerPerceptron
+from model import CLASSES, HISTORY, NO_DIGIT, Model, MultilayerPerceptron, score
 from save_load import load_model, save_model
 from settings import TRAINING
 from train import AUGMENTATION, SHUFFLING, random_generator, train, untrained
@@ -71,36 +72,25 @@ def test_each_seed_purpose_and_epoch_has_random_numbers_of_its_own():
     assert len(numbers) == 16
 
 
-def test_a_training_resumed_ends_with_the_same_bits(tmp_path, monkeypatch, capsys, few):
-    settings = plain(alpha=0.1, decay=True, augment=True, l2=1e-4, hidden_layers=(4,))
-    settings.number_of_epochs = 4
-    clock = itertools.count()  # is read at the start and after each epoch
-    monkeypatch.setattr("train.time", SimpleNamespace(perf_counter=clock.__next__))
-    # the first ones are not changed later
-    *interrupted, expected = train(untrained(settings), few, few)
-    assert expected.is_complete and [model.epochs for model in interrupted] == [1, 2, 3]
-    for model in interrupted:
-        save_model(tmp_path / "m.npz", model)
-        *_, resumed = train(load_model(tmp_path / "m.npz"), few, few)
-        assert bits(resumed) == bits(expected)
-    lines = capsys.readouterr().out.splitlines()
-    assert [int(line[6]) for line in lines] == [1, 2, 3, 4, 2, 3, 4, 3, 4, 4]  # epoch 1/4: ...
-    assert {line.rpartition("; ")[2] for line in lines} == {"1.00 s per epoch"}
-
-
-def test_a_training_beyond_mnist_can_be_resumed(monkeypatch, tmp_path, few, few_of_each):
+def test_resuming_ends_with_the_same_bits(monkeypatch, tmp_path, capsys, few, few_of_each):
     """The last of the images are held out for validation."""
-    settings = plain(beyond_mnist=True, hidden_layers=(4,), number_of_epochs=3)
+    settings = plain(alpha=0.1, decay=True, augment=True, l2=1e-4, beyond_mnist=True)
+    settings.hidden_layers, settings.number_of_epochs = (4,), 4
     options = SimpleNamespace(settings=settings, resume=None, seeds=1)
     options.model = tmp_path / "m"  # .npz is left out
+    clock = itertools.count()  # is read at the start and after each epoch
+    monkeypatch.setattr("train.time", SimpleNamespace(perf_counter=clock.__next__))
     expected = bits(train_and_save([a[:400] for a in few], [a[400:] for a in few], options))
     settings.validation_size, options.model = 100, tmp_path / "renamed.npz"
+    in_epoch_3 = Mock(wraps=score, side_effect=[DEFAULT, DEFAULT, KeyboardInterrupt])
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("train.show_epoch", Mock(side_effect=[None, KeyboardInterrupt]))
+        patch.setattr("train.score", in_epoch_3)  # the network has changed since it was yielded
         train_and_save(few, None, options)
     options.model, options.resume = None, tmp_path / "renamed.partial.npz"
     assert bits(train_and_save(few, None, options)) == expected
     assert {path.name for path in tmp_path.iterdir()} == {"m.npz", "renamed.npz"}
+    lines = re.findall("^epoch (.)/4: .*; (.+) s per epoch$", capsys.readouterr().out, re.MULTILINE)
+    assert lines == [(epoch, "1.00") for epoch in "12341234"]
     options.resume = tmp_path / "renamed.npz"
     with pytest.raises(UserError, match=r"renamed\.npz: its training is complete"):
         train_and_save(few, few, options)
