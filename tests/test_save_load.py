@@ -5,7 +5,6 @@ import re
 import signal
 import zipfile
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,13 +38,6 @@ def describe(path, format_version=5, **changes):
     rewrite(path, description=np.array(json.dumps(description)))
 
 
-class Harm:
-    """Unpickling this creates a folder."""
-
-    def __reduce__(self):
-        return os.mkdir, ("harm",)
-
-
 def overlapping_members(path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.filelist *= 9
@@ -62,7 +54,7 @@ FAULTS = {
     "a missing array": (partial(rewrite, b_2=None), "it holds .* and not .* b_2"),
     "another program's": (partial(rewrite, description=None), "description"),
     "a wrong shape": (partial(rewrite, W_2=W_2.T), "W_2 is"),
-    "a pickle inside": (partial(rewrite, W_2=np.array([Harm()])), "allow_pickle=False"),
+    "a pickle inside": (partial(rewrite, W_2=np.array([{}])), "allow_pickle=False"),
     "NaN": (partial(rewrite, W_2=W_2 * np.nan), "W_2 .* not finite"),
     "overflow": (partial(rewrite, W_2=W_2 + np.float32(3e38)), "not finite or too large"),
     "histories of two lengths": (partial(rewrite, held_out_loss=np.zeros(4)), "held_out"),
@@ -76,14 +68,12 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_file_that_is_not_a_model_is_refused_in_one_line(saved, monkeypatch, fault):
-    monkeypatch.chdir(saved.parent)
+def test_a_file_that_is_not_a_model_is_refused_in_one_line(saved, fault):
     spoil, message = FAULTS[fault]
     spoil(saved)
     with pytest.raises(UserError, match=rf"{re.escape(str(saved))}: .*{message}") as error:
         load_model(saved)
     assert str(error.value).isprintable()
-    assert not Path("harm").exists()
 
 
 @pytest.mark.parametrize(("kind", "value"), [("weights", np.nan), ("biases", 3e38)])
