@@ -1,11 +1,10 @@
-import contextlib
 import os
 import signal
 from unittest.mock import Mock
 
 import pytest
 
-from files import UserError, atomic_write, check_writable, signals_deferred, signals_to
+from files import UserError, atomic_write, check_writable, signals_to
 
 FULL = OSError(28, "No space left on device")
 
@@ -79,12 +78,3 @@ def test_a_signal_that_is_ignored_stays_ignored(ctrl_c):
     assert received == [signal.SIGINT]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
-
-
-def test_a_signal_that_waited_is_delivered_even_if_the_block_fails(ctrl_c):
-    done = []
-    with pytest.raises(KeyboardInterrupt), contextlib.suppress(UserError), signals_deferred():
-        signal.raise_signal(signal.SIGINT)
-        done.append("saved")
-        raise UserError("the disk is full")
-    assert done == ["saved"]

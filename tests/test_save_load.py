@@ -136,6 +136,9 @@ def test_signals_wait_while_a_training_is_saved(saved, monkeypatch, ctrl_c):
     with pytest.raises(KeyboardInterrupt):
         save_while_training([trained], saved)
     assert saved.read_bytes() == before
+    monkeypatch.setattr("tempfile.tempdir", "/dev/null")
+    with pytest.raises(KeyboardInterrupt):  # also if it can be saved nowhere
+        save_while_training([trained], saved / "m.npz")
 
 
 @pytest.mark.parametrize("name", ["m.partial.npz", "m.partial.previous.npz", "m.previous.npz"])
