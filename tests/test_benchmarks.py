@@ -23,18 +23,16 @@ PAGES = [(kind, 1) for kind in KINDS if kind not in OTHERS]
 PAGES += [("times: 1:26:25", 3), ("thin oval 0s", 5)]  # one of these is like a box
 PAGES += [("ruled paper held at 8 to 12 degrees", seed) for seed in (0, 3)]  # to either side
 PAGES += [("turned by one to three quarters", seed) for seed in (0, 5)]  # by three and two
+JUDGEMENTS = [
+    ("12 34", "12 34", (True, False, 0, 4)),
+    ("1?2_34", "12 34", (True, False, 0, 4)),
+    ("1234", "12 34", (False, True, 0, 4)),
+    ("13? 3", "12 34", (False, False, 2, 4)),
+    ("7", "", (False, True, 1, 0)),
+]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected", "judgement"),
-    [
-        ("12 34", "12 34", (True, False, 0, 4)),
-        ("1?2_34", "12 34", (True, False, 0, 4)),
-        ("1234", "12 34", (False, True, 0, 4)),
-        ("13? 3", "12 34", (False, False, 2, 4)),
-        ("7", "", (False, True, 1, 0)),
-    ],
-)
+@pytest.mark.parametrize(("text", "expected", "judgement"), JUDGEMENTS)
 def test_exact_and_silent_answers_and_wrong_digits(text, expected, judgement):
     assert judge(text, expected) == judgement
 
