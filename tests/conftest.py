@@ -33,6 +33,7 @@ from model import HISTORY, MultilayerPerceptron
 from save_load import load_model
 from settings import MOST_HIDDEN_LAYERS, RECOGNITION, TRAINING, check_settings
 
+MAIN = PROJECT / "main.py"
 DEFAULTS = {name: getattr(config, name) for name in TRAINING}
 THRESHOLDS = check_settings(vars(config), RECOGNITION, "config.py")
 
@@ -40,12 +41,10 @@ hypothesis.settings.register_profile("unhurried", deadline=None)  # on a busy ma
 hypothesis.settings.load_profile("unhurried")
 
 
-def start_main(
-    folder, *arguments, program=PROJECT, limits=None, stdout=PIPE, stderr=PIPE, **environment
-):
-    """Start main.py in `folder` as a shell does: a subprocess.Popen.
+def start_main(folder, *arguments, program=MAIN, limits=None, stdout=PIPE, stderr=PIPE, **env):
+    """Start main.py, or another program, in `folder` as a shell does: a subprocess.Popen.
 
-    program: folder of main.py. limits: of resources, by name.
+    limits: of resources, by name. env: what the environment holds besides.
     """
     resource = pytest.importorskip("resource", reason="the program is run as Unix shells do")
 
@@ -55,8 +54,8 @@ def start_main(
         for name, limit in (limits or {}).items():
             resource.setrlimit(getattr(resource, name), (limit, limit))
 
-    command = [sys.executable, program / "main.py", *map(str, arguments)]
-    options = {"cwd": folder, "env": os.environ | environment, "start_new_session": True}
+    command = [sys.executable, program, *map(str, arguments)]
+    options = {"cwd": folder, "env": os.environ | env, "start_new_session": True}
     options |= {"stdout": stdout, "stderr": stderr, "text": True, "preexec_fn": prepare}
     return subprocess.Popen(command, **options)
 
@@ -67,7 +66,7 @@ def run_main(folder, *arguments, after=None, send=signal.SIGINT, **options):
     after, send: send this signal after a line that begins so, to the whole process group, as a
     terminal does. options: see start_main.
     """
-    arguments += () if "--plots-dir" in arguments else ("--plots-dir", "plots")
+    arguments += "--plots-dir", "plots"
     with tempfile.TemporaryFile("w+") as stderr:
         process, output = start_main(folder, *arguments, stderr=stderr, **options), ""
         with process.stdout or contextlib.nullcontext(()) as lines:

@@ -77,7 +77,7 @@ def test_any_environment(mnist, tmp_path):
     (folder / "matplotlibrc").write_text("text.usetex: True\nimage.origin: lower\n")
     read = ["--predict", picture], "jpg: 90210  ("
     for locale, (arguments, text) in (("C", ([], "accuracy: 99.")), ("C", read), ("C.UTF-8", read)):
-        process = run_main(folder, *arguments, program=tmp_path, LC_ALL=locale, **HARSH)
+        process = run_main(folder, *arguments, program=tmp_path / "main.py", LC_ALL=locale, **HARSH)
         assert (process.returncode, process.stderr) == (0, "")
         assert text in process.stdout
         assert "windows" not in process.stdout and "Figure" not in process.stdout

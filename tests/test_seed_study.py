@@ -1,13 +1,11 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
-from conftest import bits, plain
+from conftest import bits, plain, run_main
 
 import seed_study as study
 from files import PROJECT, UserError
@@ -56,16 +54,15 @@ def test_seeds_that_fail_are_named_and_the_others_are_kept(monkeypatch, few, cap
 def test_a_study_and_pictures_on_a_cluster(mnist, tmp_path):
     """A cluster of this machine alone."""
     distributed = pytest.importorskip("distributed")
-    quick = "--number-of-epochs 1 --batch-size 1000 --no-augment --hidden-layers 8"
-    study = ["--train-model", "--seeds", "4", *quick.split(), "--model", tmp_path / "m.npz"]
+    program = PROJECT / "benchmarks" / "cluster_study.py"
+    study = "--train-model --seeds 4 --model m.npz --number-of-epochs 1 --batch-size 1000"
+    study += " --no-augment --hidden-layers 8"
     for number in range(5):
         shutil.copy(PROJECT / "docs" / "handwriting.jpg", tmp_path / f"{number}.jpg")
     outputs = []
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1) as cluster:
-        for task in study, ["--predict", tmp_path]:
-            command = [sys.executable, "benchmarks/cluster_study.py", cluster.scheduler_address]
-            command += [*task, "--plots-dir", tmp_path / "plots"]
-            process = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+        for task in study.split(), ["--predict", tmp_path]:
+            process = run_main(tmp_path, cluster.scheduler_address, *task, program=program)
             assert process.returncode == 0, process.stderr
             outputs.append(process.stdout)
     accuracies = re.findall(r"^seed (\d): test accuracy", outputs[0], re.MULTILINE)
