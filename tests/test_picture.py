@@ -82,21 +82,21 @@ def test_spoiled_pages_are_read_and_show_no_digit_if_blank(clear, read, spoil):
             assert answer(SPOIL[spoil](np.full_like(picture, 0.9), random), read) == ""
 
 
-@pytest.mark.parametrize(
-    ("paper", "pen"),
-    [
-        ((1, 1, 1), (1, 0.97, 0.4)),  # yellow highlighter
-        ((0.95, 0.95, 0.9), (0.85, 0.2, 0.2)),  # red
-        ((0.95, 0.95, 0.95), (0.6, 0.85, 0.95)),  # light blue
-        ((0.2, 0.2, 0.2), (0.8, 0.8, 0.8)),  # chalk
-        # opposed channels, of about the same lightness
-        ((0.9, 0.6, 0.3), (0.3, 0.6, 0.9)),  # blue on orange
-        ((0.2, 0.6, 0.2), (0.9, 0.24, 0.2)),  # red on green
-        ((0.7, 0.35, 0.3), (0.3, 0.75, 0.3)),  # green on red
-        ((0.5, 0.75, 0.5), (0.65, 0.5, 0.7)),  # purple on green
-        ((0.9, 0.6, 0.6), (0.6, 0.75, 0.75)),  # teal on rose
-    ],
-)
+PAPERS_AND_PENS = [
+    ((1, 1, 1), (1, 0.97, 0.4)),  # yellow highlighter
+    ((0.95, 0.95, 0.9), (0.85, 0.2, 0.2)),  # red
+    ((0.95, 0.95, 0.95), (0.6, 0.85, 0.95)),  # light blue
+    ((0.2, 0.2, 0.2), (0.8, 0.8, 0.8)),  # chalk
+    # opposed channels, of about the same lightness
+    ((0.9, 0.6, 0.3), (0.3, 0.6, 0.9)),  # blue on orange
+    ((0.2, 0.6, 0.2), (0.9, 0.24, 0.2)),  # red on green
+    ((0.7, 0.35, 0.3), (0.3, 0.75, 0.3)),  # green on red
+    ((0.5, 0.75, 0.5), (0.65, 0.5, 0.7)),  # purple on green
+    ((0.9, 0.6, 0.6), (0.6, 0.75, 0.75)),  # teal on rose
+]
+
+
+@pytest.mark.parametrize(("paper", "pen"), PAPERS_AND_PENS)
 def test_coloured_pens(clear, read, tmp_path, paper, pen):
     ink = page(clear[[3, 8]], paper=0, pen=1)[..., None]
     path = save(tmp_path / "p.png", paper + np.subtract(pen, paper) * ink)
