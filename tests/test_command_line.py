@@ -12,7 +12,6 @@ from files import UserError
 from settings import TRAINING
 
 OTHER_MODES = [["--resume", "m.partial.npz"], ["--predict", "photo.png"], ["--draw"]]
-SOME_SETTINGS = {name: allowed_values(setting) for name, setting in TRAINING.items()}
 WRONG = {
     "--alpha=fast": "argument --alpha: 'fast' is not a number from 1e-08 to 100000000\n",
     "--batch-size=1.5": "--batch-size: '1.5' is not a whole number from 1 to 60000",
@@ -44,7 +43,7 @@ def refuse(capsys, *arguments):
     return error
 
 
-@given(st.fixed_dictionaries({}, optional=SOME_SETTINGS))
+@given(st.fixed_dictionaries({}, optional={n: allowed_values(s) for n, s in TRAINING.items()}))
 def test_any_settings_can_be_given_as_options(changed):
     arguments = [text for item in changed.items() for text in as_option(*item)[0]]
     settings = vars(parse_command_line(True, arguments).settings)
