@@ -1,6 +1,5 @@
 import os
 import re
-import shutil
 import time
 
 import numpy as np
@@ -52,16 +51,13 @@ def test_seeds_that_fail_are_named_and_the_others_are_kept(monkeypatch, few, cap
 
 @pytest.mark.long
 def test_a_study_and_pictures_on_a_cluster(mnist, tmp_path):
-    """A cluster of this machine alone."""
     distributed = pytest.importorskip("distributed")
     program = PROJECT / "benchmarks" / "cluster_study.py"
     study = "--train-model --seeds 4 --model m.npz --number-of-epochs 1 --batch-size 1000"
     study += " --no-augment --hidden-layers 8"
-    for number in range(5):
-        shutil.copy(PROJECT / "docs" / "handwriting.jpg", tmp_path / f"{number}.jpg")
-    outputs = []
+    pictures, outputs = 5 * [PROJECT / "docs" / "handwriting.jpg"], []
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1) as cluster:
-        for task in study.split(), ["--predict", tmp_path]:
+        for task in study.split(), ["--predict", *pictures]:
             process = run_main(tmp_path, cluster.scheduler_address, *task, program=program)
             assert process.returncode == 0, process.stderr
             outputs.append(process.stdout)
