@@ -48,7 +48,6 @@ W_2, EMPTY = np.zeros((7, 10), np.float32), dict.fromkeys(HISTORY, np.zeros(0))
 FAULTS = {
     "no file": (os.unlink, "no such file; --train-model trains a network"),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
-    "truncated": (lambda path: os.truncate(path, 20_000), "File is not a zip file"),
     "compressed": (partial(rewrite, save=np.savez_compressed), "it is compressed"),
     "overlapping members": (overlapping_members, "its arrays are larger than the file"),
     "a missing array": (partial(rewrite, b_2=None), "it holds .* and not .* b_2"),
