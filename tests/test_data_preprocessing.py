@@ -5,10 +5,9 @@ import pytest
 from scipy.ndimage import affine_transform
 
 import data_preprocessing
-from data_preprocessing import load_mnist, preprocess
+from data_preprocessing import SOURCES, load_mnist, preprocess
 from files import UserError
 
-SOURCES = data_preprocessing.SOURCES
 KERAS, PACKAGE_INDEX = SOURCES
 MODULES = {KERAS: "tensorflow.py", PACKAGE_INDEX: "pip.py"}  # that they use
 FAKE_TENSORFLOW = """

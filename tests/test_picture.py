@@ -11,7 +11,6 @@ from handwriting.picture import FORMATS, load_picture
 def test_every_mode_and_format(clear, read, tmp_path):
     picture = page(clear[[3, 1, 4]])
     grey = as_image(picture)
-    deep = Image.fromarray(np.rint(65535 * picture).astype(np.uint16))
     rgb = Image.merge("RGB", (grey, grey.point(lambda v: v * 0.8), grey.point(lambda v: v * 0.6)))
     opacity = as_image((0.9 - picture) / 0.75)
     white, black = (Image.new("L", grey.size, colour) for colour in (255, 0))
@@ -26,7 +25,7 @@ def test_every_mode_and_format(clear, read, tmp_path):
         ("white-on-nothing.png", Image.merge("LA", (white, opacity)), {}),
         ("palette.png", rgb.quantize(16), {}),
         ("bilevel.png", grey.convert("1", dither=Image.Dither.NONE), {}),
-        ("deep.png", deep, {}),
+        ("deep.png", Image.fromarray(np.rint(65535 * picture).astype(np.uint16)), {}),
         ("real.tiff", Image.fromarray(picture.astype(np.float32)), {}),
         ("cmyk.jpg", rgb.convert("CMYK"), {}),
         ("colour.jpg", rgb, {"progressive": True}),

@@ -87,9 +87,8 @@ def test_parameters_that_are_not_finite_or_too_large_are_not_saved(saved, kind, 
 def test_what_cannot_be_saved_is_saved_in_the_temporary_folder(saved, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     trained = load_model(saved)
-    for obstacle in ("models", "m.previous.npz"):  # the previous network has no place
-        (tmp_path / obstacle).mkdir()
-        path = tmp_path / obstacle if obstacle == "models" else saved
+    for path, obstacle in (tmp_path / "models", "models"), (saved, "m.previous.npz"):
+        (tmp_path / obstacle).mkdir()  # the latter where the previous network is kept
         with pytest.raises(UserError, match="can't be written: ") as error:
             save_while_training([trained], path)
         rescued = str(error.value).rpartition("; the network is saved in ")[2]
