@@ -34,6 +34,8 @@ from save_load import load_model
 from settings import MOST_HIDDEN_LAYERS, RECOGNITION, TRAINING, check_settings
 
 MAIN = PROJECT / "main.py"
+QUICK = ["--train-model", "--hidden-layers", 8, "--no-augment", "--no-deskew", "--model", "m.npz"]
+QUICK += ["--batch-size", 1000, "--number-of-epochs", 1]
 DEFAULTS = {name: getattr(config, name) for name in TRAINING}
 THRESHOLDS = check_settings(vars(config), RECOGNITION, "config.py")
 

@@ -6,15 +6,13 @@ import shutil
 import signal
 
 import pytest
-from conftest import run_main
+from conftest import QUICK, run_main
 
 from files import PROJECT
 from save_load import load_model
 
 NAMES = ("loss", "accuracy", "confusion_matrix", "predictions", "mistakes", "weights")
 PICTURES = {f"{name}.png" for name in NAMES}
-QUICK = ["--train-model", "--hidden-layers", 8, "--no-augment", "--no-deskew", "--model", "m.npz"]
-QUICK += ["--batch-size", 1000, "--number-of-epochs", 1]
 LONG = [*QUICK, "--batch-size", 200, "--number-of-epochs", 20]
 DEEP = [*QUICK, "--hidden-layers", ",".join(["4096"] * 16)]
 FAILURES = [

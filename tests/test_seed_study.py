@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import bits, plain, run_main
+from conftest import QUICK, bits, plain, run_main
 
 import seed_study as study
 from files import PROJECT, UserError
@@ -53,11 +53,9 @@ def test_seeds_that_fail_are_named_and_the_others_are_kept(monkeypatch, few, cap
 def test_a_study_and_pictures_on_a_cluster(mnist, tmp_path):
     distributed = pytest.importorskip("distributed")
     program = PROJECT / "benchmarks" / "cluster_study.py"
-    study = "--train-model --seeds 4 --model m.npz --number-of-epochs 1 --batch-size 1000"
-    study += " --no-augment --hidden-layers 8"
     pictures, outputs = 5 * [PROJECT / "docs" / "handwriting.jpg"], []
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1) as cluster:
-        for task in study.split(), ["--predict", *pictures]:
+        for task in [*QUICK, "--seeds", 4], ["--predict", *pictures]:
             process = run_main(tmp_path, cluster.scheduler_address, *task, program=program)
             assert process.returncode == 0, process.stderr
             outputs.append(process.stdout)
