@@ -22,27 +22,29 @@ SAVE_EVERY = 30  # seconds, at least, from a save during a training to the next
 PARTIAL, PREVIOUS = ".partial.npz", ".previous.npz"  # of interrupted and of replaced networks
 
 
-def beside(model, ending):
-    """The file beside `model` with another ending: m.partial.npz for m.npz."""
-    return model.with_name(model.name.removesuffix(".npz") + ending)
+def beside(path, ending):
+    """The path beside a model file's with another ending: m.partial.npz for m.npz."""
+    if not path.name:
+        raise UserError(f"{path}: a folder; the model needs the name of a file")
+    return path.with_name(path.name.removesuffix(".npz") + ending)
 
 
-def check_savable(model):
-    """Raise UserError unless a training can be saved, completely or in part."""
-    for path in (model, beside(model, PARTIAL)):
-        check_writable(path)
-        check_writable(beside(path, PREVIOUS))
+def check_savable(path):
+    """Raise UserError unless a training can be saved in a model file, completely or in part."""
+    for own in (path, beside(path, PARTIAL)):
+        check_writable(own)
+        check_writable(beside(own, PREVIOUS))
 
 
 def save_while_training(models, path, resumed=None):
     """Save the last of the Models that a training yields, whatever ends it; return that Model.
 
     models: iterable. path: file of the complete model; an incomplete one is saved in its partial
-    file. resumed: the file of the interrupted training, if any; it is removed in the end. What is
+    file. resumed: the file of the interrupted training, if any; it is removed at the end. What is
     replaced is kept as the previous file, unless this training wrote or resumed it.
 
-    Meanwhile, the newest Model is saved every SAVE_EVERY seconds. A Model that can't be saved in
-    the end is saved in the folder for temporary files, and UserError is raised.
+    During the training, the newest Model is saved every SAVE_EVERY seconds. A Model that can't be
+    saved at the end is saved in the folder for temporary files, and UserError is raised.
     """
     model, own, saved_at = None, {resumed.resolve()} if resumed else set(), time.monotonic()
     try:
@@ -124,6 +126,8 @@ def load_model(path):
             return parse_model(file)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; --train-model trains a network") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
     except Exception as error:  # damaged files make NumPy and zipfile fail in countless ways
         fault = printable(str(error)[:300])  # it may quote the file
         raise UserError(f"{path}: holds no model of this program: {fault}") from error

@@ -77,8 +77,11 @@ SEEDS = Setting(int, 1, 1000)  # networks of a study
 
 
 def load_config(path=CONFIG):
-    """The settings in config.py, unchecked, in a dictionary; other names in it are ignored."""
-    values = runpy.run_path(path)  # anew each time, for notebooks
+    """The settings in config.py, unchecked, in a dictionary. Raises UserError if it can't run."""
+    try:
+        values = runpy.run_path(path)  # anew each time, for notebooks
+    except Exception as error:
+        raise UserError(f"config.py: {type(error).__name__}: {error}") from error
     return {name: values[name] for name in TRAINING | RECOGNITION if name in values}
 
 

@@ -144,6 +144,8 @@ def test_a_folder_in_the_place_of_a_file_is_found_before_the_training(saved, nam
     saved.with_name(name).mkdir()
     with pytest.raises(UserError, match=f"{name}: can't be written: it is a folder"):
         check_savable(saved)
+    with pytest.raises(UserError, match="a folder; the model needs the name of a file"):
+        check_savable(saved.relative_to(saved))
 
 
 def test_damaged_files_are_refused_in_one_line_or_are_valid_models(saved):

@@ -20,6 +20,8 @@ WRONG_EDITS = [
     ("alpha = 0.15", "alpha = True", ": alpha = True: it must be a number"),
     ("batch_size = 32", "batch_size = 32.0", ": batch_size = 32.0: it must be a whole number"),
     ("deskew = True", "deskew = 1", ": deskew = 1: it must be True or False"),
+    ("alpha = 0.15", "alpha = 0.15 0.2", ": SyntaxError: invalid syntax"),
+    ("seed = 0", "seed = sead", ": NameError: name 'sead' is not defined"),
 ]
 
 
