@@ -1,4 +1,4 @@
-"""Draw docs/inputs.png, ten training digits on their way into the network, when it is run."""
+"""Draw docs/inputs.png: ten training digits on their way into the network."""
 
 import sys
 from pathlib import Path
@@ -20,11 +20,10 @@ distorted = [distort(deskewed, np.random.default_rng(n), np.empty_like(deskewed)
 rows = [preprocess(digits, deskew=False), deskewed, *distorted]
 
 gap = 3
-figure = Figure((8, 4.2), layout="constrained")
-axes = figure.subplots()
+axes = Figure((8, 4.2), layout="constrained").subplots()
 pictures = mosaic(np.concatenate(rows).reshape(-1, SIDE, SIDE), columns=10, gap=gap)
 axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=1)
 axes.set_xticks([])
 middles = [SIDE / 2 + (SIDE + gap) * row for row in range(5)]
 axes.set_yticks(middles, ["MNIST", "deskewed", "distorted", "", ""])
-save_figures({"inputs.png": figure}, PROJECT / "docs")
+save_figures({"inputs.png": axes.figure}, PROJECT / "docs")

@@ -1,4 +1,4 @@
-"""Run main.py on a cluster: python benchmarks/cluster_study.py tcp://ADDRESS:PORT [options]."""
+"""Run main.py on a cluster: python benchmarks/on_cluster.py tcp://ADDRESS:PORT [options]."""
 
 import sys
 from pathlib import Path

@@ -4,7 +4,7 @@
 
 Each network is trained on 50,000 of MNIST's training images with several seeds, as many at a time
 as there are cores, and evaluated on the other 10,000. Prints the tables of docs/experiments.md. The
-accuracies are kept in docs/settings.json: when the command is repeated, it continues.
+accuracies are kept in docs/accuracies.json: when the command is repeated, it continues.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from types import SimpleNamespace
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from benchmarks.speed.measure import print_table, processor
 from command_line import parse_command_line
@@ -28,13 +29,14 @@ HELD_OUT = 10_000  # of the training images
 DEFAULT = "the default"
 # Cumulative: each row adds one thing to the row above.
 LADDER = {
-    "20 epochs, images as they are, constant learning rate": "--no-deskew --no-augment --no-decay",
-    "+ deskewing": "--no-augment --no-decay",
-    "+ distortions": "--no-decay",
-    "+ learning-rate schedule": "",
+    "20 epochs, images as they are, constant learning rate": (
+        "--number-of-epochs 20 --no-deskew --no-augment --no-decay"
+    ),
+    "+ deskewing": "--number-of-epochs 20 --no-augment --no-decay",
+    "+ distortions": "--number-of-epochs 20 --no-decay",
+    "+ learning-rate schedule": "--number-of-epochs 20",
+    f"+ 200 epochs: {DEFAULT}": "",
 }
-LADDER = {name: f"--number-of-epochs 20 {options}".strip() for name, options in LADDER.items()}
-LADDER[f"+ 200 epochs: {DEFAULT}"] = ""
 # Each row differs from the default in one thing.
 ALPHAS = {f"alpha {alpha}": f"--alpha {alpha}" for alpha in (0.1, 0.2, 0.3)}
 VARIANTS = {
@@ -52,11 +54,11 @@ EIGHT_SEEDS = {DEFAULT, *LADDER, *ALPHAS}  # others: four
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--share", type=float, default=1, help="of the images and of the epochs")
-    parser.add_argument("--folder", type=Path, default=PROJECT / "docs", help="of settings.json")
+    parser.add_argument("--folder", type=Path, default=PROJECT / "docs", help="of accuracies.json")
     arguments = parser.parse_args()
     if arguments.share < 1 and arguments.folder == PROJECT / "docs":
         parser.error("--share needs a --folder of its own")
-    path = arguments.folder / "settings.json"
+    path = arguments.folder / "accuracies.json"
     rows = json.loads(path.read_text()) if path.exists() else []
     images, labels, _, _ = load_mnist()
     number = round(arguments.share * (len(images) - HELD_OUT))
@@ -83,8 +85,9 @@ def settings_of(options, share):
 
 
 def find_row(rows, settings):
-    """The row of these settings on this machine's processor; a new one if there is none."""
-    key = {"settings": settings, "processor": processor()}
+    """The row of these settings and of this machine's BLAS kernels; a new one if there is none."""
+    kernels = (library.get("architecture") for library in threadpool_info())
+    key = {"settings": settings, "kernels": next(filter(None, kernels), processor())}
     for row in rows:
         if row.items() >= key.items():
             return row

@@ -97,7 +97,7 @@ PAPERS_AND_PENS = [
 
 @pytest.mark.parametrize(("paper", "pen"), PAPERS_AND_PENS)
 def test_coloured_pens(clear, read, tmp_path, paper, pen):
-    ink = page(clear[[3, 8]], paper=0, pen=1)[..., None]
+    ink = page(clear[[3, 8]], paper=0, shade=1)[..., None]
     path = save(tmp_path / "p.png", paper + np.subtract(pen, paper) * ink)
     assert answer(path, read) == "38"
 

@@ -52,7 +52,7 @@ def test_seeds_that_fail_are_named_and_the_others_are_kept(monkeypatch, few, cap
 @pytest.mark.long
 def test_a_study_and_pictures_on_a_cluster(mnist, tmp_path):
     distributed = pytest.importorskip("distributed")
-    program = PROJECT / "benchmarks" / "cluster_study.py"
+    program = PROJECT / "benchmarks" / "on_cluster.py"
     pictures, outputs = 5 * [PROJECT / "docs" / "handwriting.jpg"], []
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1) as cluster:
         for task in [*QUICK, "--seeds", 4], ["--predict", *pictures]:

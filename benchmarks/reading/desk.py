@@ -31,13 +31,13 @@ def photograph(sheet, number, random):
     return jpeg(pixels + np.float32(random.uniform(0, 0.025)) * noise, random, 60)
 
 
-def framed(sheet, random):
-    """The size of a photograph, and where the corners (4, 2) of a sheet of a size are in it."""
+def framed(sheet_size, random):
+    """The size of a photograph of a sheet, and the sheet's corners (4, 2) in it."""
     turn = AffineTransform(rotation=random.normal(0, 0.09)).params[:2, :2]
-    corners = np.array(sheet) / max(sheet) * [(-1, -1), (1, -1), (1, 1), (-1, 1)] @ turn
+    corners = np.array(sheet_size) / max(sheet_size) * [(-1, -1), (1, -1), (1, 1), (-1, 1)] @ turn
     corners /= 1 + corners @ random.normal(0, (0.03, 0.08))[:, None]  # the far side is smaller
     corners -= corners.min(axis=0)
-    corners *= min(random.uniform(0.6, 1.2) * max(sheet), 3000) / corners.max()
+    corners *= min(random.uniform(0.6, 1.2) * max(sheet_size), 3000) / corners.max()
     margins = random.uniform(-0.02, 0.3, (2, 2)) * corners.max(axis=0)
     size = corners.max(axis=0) + margins.sum(axis=0)
     return tuple(map(int, size)), corners + margins[0]

@@ -1,4 +1,4 @@
-"""What is no digit, as ink: symbols, drawings, scribbles and printed words.
+"""Ink that isn't digits: symbols, drawings, scribbles and printed words.
 
 The network was trained on none of these typefaces, symbols and drawings (beyond_mnist.py).
 """

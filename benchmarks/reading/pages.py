@@ -13,22 +13,22 @@ from benchmarks.reading.non_digits import drawing, scribble, symbol, words
 from benchmarks.reading.paper import as_image, page, pasted, stacked
 
 PAPERS = [(0.95, 0.95, 0.94), (0.96, 0.93, 0.84), (0.95, 0.92, 0.35)]  # the last one is a note's
-PENS = [(0.1, 0.1, 0.12), (0.12, 0.16, 0.45), (0.3, 0.3, 0.32)]  # the last one is a pencil
+INKS = [(0.1, 0.1, 0.12), (0.12, 0.16, 0.45), (0.3, 0.3, 0.32)]  # the last one is a pencil's
 TAILED = dict.fromkeys(range(1, 9), (0.5, 0.7)) | {0: (0.3, 0.38), 7: (1.2, 1.35), 9: (1.2, 1.35)}
 DIGITS = "dd", "dddd", "dddddddd"
-THIN = {"pen": (0.6, 1.2), "gaps": (3, 8)}  # as it is drawn on a screen
+THIN = {"thickness": (0.6, 1.2), "gaps": (3, 8)}  # as it is drawn on a screen
 BRACKETED = "(d+d)/d", "dd+dxdd-(d+dd)/d", "d-d/d", "d-dx(d-d)/d", "(d-d+dxdd)xd+ddd", "dxd=dd"
 
 
-def written(writer, patterns, least=1, most=None, scales=None, pen=None, space=8, **options):
-    """Ink of rows below each other, and what they say.
+def written(writer, patterns, least=1, most=None, scales=None, thickness=None, space=8, **options):
+    """The ink of rows, one below another, and what they say.
 
-    least, most: the number of rows, each of a random one of the patterns; or scales: those of rows
-    of these patterns. pen: the thinnest and the thickest one. space: between rows, in MNIST's
-    pixels. options: those of Writer.text.
+    least, most: the number of rows, each of a random one of the patterns; or scales: one for each
+    pattern, of which there is one row. thickness: of strokes, at least and at most. space: between
+    rows, in MNIST's pixels. options: those of Writer.text.
     """
     random, inks, answers = writer.random, [], []
-    writer.pen = random.uniform(*pen) if pen else None
+    writer.thickness = random.uniform(*thickness) if thickness else None
     if not scales:
         patterns = random.choice(patterns, random.integers(least, (most or least) + 1))
     for pattern, scale in zip(patterns, scales or itertools.repeat(writer.scale)):
@@ -40,9 +40,10 @@ def written(writer, patterns, least=1, most=None, scales=None, pen=None, space=8
 
 
 def rows(*patterns, spoils=(), sizes=None, loops=None, **options):
-    """Rows, and what happens to their page: functions and their arguments.
+    """A kind of page: rows of these patterns.
 
-    sizes, loops: see Writer. options: see written.
+    spoils: functions that the page is handed to, and their arguments. sizes, loops: see Writer.
+    options: see written.
     """
 
     def make(writer, number):
@@ -59,11 +60,12 @@ def rows(*patterns, spoils=(), sizes=None, loops=None, **options):
 def on_desk(writer, number):
     """Rows in thin pen on a sheet of paper that lies on a dark, wooden or grey desk."""
     random = writer.random
-    options = {"pen": (1, 1.8), "space": random.uniform(0, 30), "gaps": (4, random.uniform(10, 18))}
-    ink, answer = written(writer, ["d" * count for count in range(3, 15)], 3, 9, **options)
+    options = {"space": random.uniform(0, 30), "gaps": (4, random.uniform(10, 18))}
+    patterns = ["d" * count for count in range(3, 15)]
+    ink, answer = written(writer, patterns, 3, 9, thickness=(1, 1.8), **options)
     margins = random.uniform(0.05, 0.4, (2, 2)) * np.reshape(ink.shape, (2, 1))
-    colour, pen = np.array(PAPERS[random.choice(3, p=[0.8, 0.1, 0.1])]), random.choice(PENS)
-    sheet = colour + (pen - colour) * np.pad(ink, margins.astype(int))[..., None]
+    colour, dark = np.array(PAPERS[random.choice(3, p=[0.8, 0.1, 0.1])]), random.choice(INKS)
+    sheet = colour + (dark - colour) * np.pad(ink, margins.astype(int))[..., None]
     return photograph(as_image(sheet), number, random), answer
 
 
@@ -74,7 +76,7 @@ def form(writer, number):
     inks, answers = [np.pad(words(random, (1, 2), (1, 4), (2 * size, 2 * size + 1)), 20 * unit)], []
     for _ in range(random.integers(3, 7)):
         row = np.zeros((50 * unit, 440 * unit), np.float32)
-        ink, answer = written(writer, DIGITS, pen=(1, 2), gaps=(3, 8))
+        ink, answer = written(writer, DIGITS, thickness=(1, 2), gaps=(3, 8))
         pasted(row, words(random, (1, 2), (1, 2), (size, size + 1)), 16 * unit, 20 * unit)
         pasted(row, ink, 0, 155 * unit)
         row[31 * unit : 31 * unit + random.integers(1, unit), 150 * unit : 420 * unit] = 1
@@ -113,7 +115,7 @@ def grid(*shapes, gap=None, filled=1.0, print_around=False):
 
 
 def no_digit(*makers, **options):
-    """What is no digit, from non_digits.py."""
+    """A kind of page without digits: a function of non_digits.py and its options."""
 
     def make(writer, number):
         return page(makers[number % len(makers)](writer.random, **options), 40), ""
@@ -136,11 +138,11 @@ KINDS = {
     "open 4s": rows("4d4d4", "d44dd", loops={4: [0]}),
     "thin oval 0s": rows("O", "O", "OdOd", **THIN),
     "sums: 476-473+427": rows("ddd-ddd+ddd", "dd+dd", "ddd-dd", **THIN),
-    "sums with brackets: (2+2)/2": rows(*BRACKETED, pen=(1, 2), gaps=(4, 10)),
+    "sums with brackets: (2+2)/2": rows(*BRACKETED, thickness=(1, 2), gaps=(4, 10)),
     "a superscript: 98² + 3": rows("dd^ + d", gaps=(3, 6)),
     "times: 1:26:25": rows("d:dd:dd", "dd:dd"),
     "slashes as tall as the digits: 12/05/2026": rows("dd/dd/dddd", reach=(-0.05, 0.05)),
-    "digits on a dotted line": rows(*DIGITS, pen=(1, 2), spoils=[(paper.dotted,)]),
+    "digits on a dotted line": rows(*DIGITS, thickness=(1, 2), spoils=[(paper.dotted,)]),
     "a box round each digit": grid((1, 3), (1, 4), (1, 5), (1, 6), gap=6),
     "combs of two to eight cells": grid(*[(1, cells) for cells in range(2, 9)]),
     "tables": grid((5, 4), filled=0.8),

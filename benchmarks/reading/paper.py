@@ -13,9 +13,9 @@ from scipy import ndimage
 PAPER, INK = 0.9, 0.15  # grey values, from 0 (black) to 1
 
 
-def page(ink, margin=30, paper=PAPER, pen=INK):
-    """A page of ink; paper, pen: their grey values."""
-    return paper + (pen - paper) * np.pad(ink, margin)
+def page(ink, margin=30, paper=PAPER, shade=INK):
+    """A page of ink; paper, shade: the grey values of both."""
+    return paper + (shade - paper) * np.pad(ink, margin)
 
 
 def as_image(page):
@@ -24,14 +24,13 @@ def as_image(page):
 
 
 def stacked(inks, space):
-    """Inks below each other, from the left: (height, width)."""
+    """Inks one below another, aligned on the left: (height, width)."""
     width = max(ink.shape[1] for ink in inks)
     return np.vstack([np.pad(ink, ((0, space), (0, width - ink.shape[1]))) for ink in inks])
 
 
 def pasted(ink, part, top, left):
     """Add a part to ink in place, as far as it lies within."""
-    top, left = int(top), int(left)
     target = ink[top : top + len(part), left : left + part.shape[1]]
     np.maximum(target, part[: len(target), : target.shape[1]], out=target)
 
@@ -78,10 +77,7 @@ def turned(page, random):
 
 
 def held(page, random, least, most, lines=0):
-    """A page held askew, by a number of degrees to either side.
-
-    lines: 1 for horizontal ones on the paper, 2 for squares.
-    """
+    """A page held askew by some degrees to either side; lines: 1 horizontal ones, 2 squares."""
     angle = random.choice([-1, 1]) * random.uniform(least, most)
     page = ndimage.rotate(page, angle, order=1, cval=PAPER)
     y, x = np.indices(page.shape) + random.integers(35, size=(2, 1, 1))

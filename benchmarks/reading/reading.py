@@ -9,9 +9,9 @@ row of the table that is printed, in Markdown, is of one kind of page:
   space, several spaces as one;
 - digit error rate: edit distance between the digits that are read and those that are written,
   divided by the number of the latter; a dash for pages without digits, where any digit is wrong;
-- silent errors: pages that are not read exactly, and whose answer has neither a `?` nor a `_`.
+- silent errors: pages with a wrong answer that has neither a `?` nor a `_`.
 
-In the end it draws docs/pages.png, a page of each kind with its answer. With --choosing, the pages
+At the end it draws docs/pages.png, a page of each kind with its answer. With --choosing, the pages
 are of other test digits, for choosing rules.
 """
 
@@ -44,7 +44,7 @@ from plots import save_figures
 from save_load import load_model
 from settings import RECOGNITION, check_settings, load_config
 
-SEED = 20261203  # of the pages that the figures are of
+SEED = 20261203  # of the pages that docs/handwriting.md tells of
 
 
 @functools.cache

@@ -6,15 +6,15 @@ from scipy import ndimage
 
 from handwriting.beyond_mnist import to_strokes
 
-PEN = 2.5  # thickness of MNIST's strokes, in its pixels
+THICKNESS = 2.5  # of MNIST's strokes, in its pixels
 SPACE = 12  # what a space adds to a gap, in MNIST's pixels
-FINE = 4  # how many times as large as MNIST's pixels those are that thin strokes are drawn with
+FINE = 4  # pixels to one of MNIST's, in each direction, when strokes are drawn thin
 # The loops of a digit that is easy to read.
 LOOPS = {0: [1], 1: [0], 2: [0, 1], 3: [0], 4: [0, 1], 5: [0], 6: [1], 7: [0], 8: [2], 9: [1]}
 ANGLES = np.linspace(0, 2 * np.pi, 41)
 CIRCLE = 0.5 + 0.5 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)  # in a unit square
 
-MARKS = {  # strokes in hundredths of a digit's height
+STROKES = {  # in hundredths of a digit's height
     ".": "10,96 10,96",
     ",": "15,90 6,120",
     ":": "10,35 10,35 / 10,85 10,85",
@@ -27,7 +27,7 @@ MARKS = {  # strokes in hundredths of a digit's height
     ")": "0,0 14,13 23,31 27,50 23,69 14,87 0,100",
     "I": "0,30 30,0 26,100",  # a 1 with a flag
 }
-MARKS = {mark: to_strokes(text) for mark, text in MARKS.items()} | {"O": [CIRCLE * (0.45, 1)]}
+MARKS = {mark: to_strokes(text) for mark, text in STROKES.items()} | {"O": [CIRCLE * (0.45, 1)]}
 READ_AS = {"I": "1", "O": "0"}  # an oval 0; other marks leave a space
 TALL = "/()I"  # marks that reach beyond digits
 
@@ -35,20 +35,20 @@ TALL = "/()I"  # marks that reach beyond digits
 class Writer:
     """Writes digits, from images (n, 28, 28) uint8 with labels (n,), and marks at random.
 
-    scale: pixels of the page for one of MNIST's. pen: how thick strokes are, in MNIST's pixels, or
-    None for as they are in the images. sizes: the least and greatest height of each digit, compared
-    with MNIST's; what exceeds 1 lengthens its stem. A digit that is not in it is of size 1. loops:
-    the numbers of loops that a digit may have, if they aren't those of LOOPS.
+    scale: pixels of the page for one of MNIST's. thickness: of strokes, in MNIST's pixels, or None
+    for as they are in the images. sizes: the least and greatest height of each digit, compared with
+    MNIST's; above 1, only the lower half is stretched. A digit that isn't in it is of size 1.
+    loops: the numbers of loops that a digit may have, if they aren't those of LOOPS.
     """
 
     def __init__(self, images, labels, seed):
         self.images, self.labels = images, labels
         self.random = np.random.default_rng(seed)
         self.scale = int(self.random.integers(3, 6))
-        self.pen, self.sizes, self.loops = None, {}, {}
+        self.thickness, self.sizes, self.loops = None, {}, {}
 
     def digit(self, label=None):
-        """The ink of a random image, of this label if there is one, and its label as a text."""
+        """The ink of a random image, of this label if there is one, and its label as a string."""
         numbers = np.flatnonzero((self.labels == label) | (label is None))
         while True:
             chosen = self.random.choice(numbers)
@@ -59,11 +59,12 @@ class Writer:
             places = np.meshgrid(rows, range(28), indexing="ij")
             image = ndimage.map_coordinates(image, places, order=1)
             scale = self.scale * min(1, size)
-            if self.pen:
-                image, scale = drawn_thin(image, self.pen / min(1, size)), scale / FINE
-            parts, enclosed = ndimage.label(image > 0.5), ndimage.label(np.pad(image, 1) < 0.5)
-            is_plain = parts[1] == 1 and enclosed[1] - 1 in (LOOPS | self.loops)[label]
-            if is_plain or not (self.pen or self.loops):
+            if self.thickness:
+                image, scale = drawn_thin(image, self.thickness / min(1, size)), scale / FINE
+            _, parts = ndimage.label(image > 0.5)
+            _, holes = ndimage.label(np.pad(image, 1) < 0.5)  # and what is around the digit
+            is_plain = parts == 1 and holes - 1 in (LOOPS | self.loops)[label]
+            if is_plain or not (self.thickness or self.loops):
                 return enlarged(image, scale), str(label)
 
     def mark(self, mark, reach):
@@ -74,7 +75,7 @@ class Writer:
         change = [[random.uniform(0.7, 1.2), 0], [random.normal(0, 0.1), height]]
         lines = [points - 0.5 + random.normal(0, 0.02, 2) for points in MARKS[mark]]
         lines = [unit * (20 * points @ change + (20, 17)) for points in lines]
-        return drawn(lines, (self.pen or PEN) * unit, 44 * unit)
+        return drawn(lines, (self.thickness or THICKNESS) * unit, 44 * unit)
 
     def text(self, pattern, gaps=(3, 12), touching=0.0, reach=(0.1, 0.3)):
         """The ink of a row, and what it says.
@@ -133,13 +134,13 @@ def enlarged(image, scale):
     return np.clip(large, 0, 1)
 
 
-def drawn_thin(image, pen):
-    """A digit (height, width) in strokes `pen` of its pixels thick, FINE times as large."""
+def drawn_thin(image, thickness):
+    """A digit (height, width), FINE times as large, in strokes of a thickness in its pixels."""
     from skimage.morphology import skeletonize  # most pages of the tests do without it
 
     line = skeletonize(enlarged(image, FINE) > 0.5)
     distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(~line), 1)
-    return np.clip(FINE * pen / 2 + 0.5 - distance, 0, 1).astype(np.float32)
+    return np.clip(FINE * thickness / 2 + 0.5 - distance, 0, 1).astype(np.float32)
 
 
 def pushed_together(left, right):

@@ -40,10 +40,11 @@ def main():
     parser.add_argument("--images", type=int, default=60_000, help="training images per epoch")
     parser.add_argument("--epochs", type=int, default=10, help="epochs timed, after a warm-up")
     arguments = parser.parse_args()
-    size = arguments.images, arguments.epochs
+    step = math.lcm(contenders.benchmark_settings().batch_size, 400, WARPS)
+    size = max(1, arguments.images // step) * step, arguments.epochs  # whole batches and groups
     print(describe_machine())
     compare("one epoch of", (*contenders.CONTENDERS, *contenders.PARTS), *size)
-    operations = 2 * arguments.images * contenders.HIDDEN * (2 * INPUTS + 3 * CLASSES) / 1e9
+    operations = 2 * size[0] * contenders.HIDDEN * (2 * INPUTS + 3 * CLASSES) / 1e9
     rows = ((f"at {peak:.0f} GFLOP/s, {text}", operations / peak) for text, peak in peaks())
     print_table(("the matrix products of an epoch", "seconds"), rows)
     compare("one epoch with distortions of", contenders.DISTORTING, *size, augment=True)
@@ -52,17 +53,17 @@ def main():
     compare("batches of 400 images, one epoch of", larger, *size, batch_size=400)
 
 
-def compare(heading, chosen, images, epochs, **changes):
-    """Check contenders, time their epochs in turns and print a table; changes: of the settings."""
+def compare(heading, chosen, images, epochs, **options):
+    """Check contenders, time their epochs in turns and print a table; options: changed settings."""
     spawn = multiprocessing.get_context("spawn")
     processes = {contender: ProcessPoolExecutor(1, spawn) for contender in chosen}
 
     def ask(function, contender, images):
-        return processes[contender].submit(function, contender, images, **changes).result()
+        return processes[contender].submit(function, contender, images, **options).result()
 
-    if changes.keys() <= {"augment"}:  # larger networks amplify the rounding
+    if options.keys() <= {"augment"}:  # larger networks amplify the rounding
         trained = [contender for contender in chosen if contender not in contenders.PARTS]
-        check({contender.title: ask(change, contender, CHECKED_IMAGES) for contender in trained})
+        check({c.title: ask(change, c, CHECKED_IMAGES) for c in trained})
     turns = [[ask(time_next_epoch, c, images) for c in chosen] for _ in range(1 + epochs)]
     for process in processes.values():
         process.shutdown()
@@ -88,17 +89,17 @@ def check(changes):
             sys.exit(f"error: {title} does not compute what this project computes")
 
 
-def change(contender, images, **changes):
+def change(contender, images, **options):
     """In a contender's process: how an epoch changes all parameters, in one vector."""
-    contender, epochs = start(contender, images, **changes)
+    contender, epochs = start(contender, images, **options)
     before = np.concatenate([np.ravel(array) for array in contender.parameters])
     next(epochs)
     return np.concatenate([np.ravel(array) for array in contender.parameters]) - before
 
 
-def time_next_epoch(contender, images, **changes):
+def time_next_epoch(contender, images, **options):
     """In a contender's process: train the next epoch; return the seconds."""
-    _, epochs = start(contender, images, **changes)
+    _, epochs = start(contender, images, **options)
     time.sleep(0.1)  # OpenBLAS threads of the previous contender spin for 40 ms
     with threadpool_limits(contender.blas_threads, user_api="blas"):
         before = time.perf_counter()
@@ -107,10 +108,9 @@ def time_next_epoch(contender, images, **changes):
 
 
 @functools.cache
-def start(contender, images, **changes):
+def start(contender, images, **options):
     """A contender, initialised, and its training, an iterator over epochs."""
-    settings = contenders.benchmark_settings(**changes)
-    images -= images % math.lcm(settings.batch_size, WARPS)  # only whole batches and groups
+    settings = contenders.benchmark_settings(**options)
     X, labels = (array[:images] for array in load_mnist()[:2])
     contender = contender(preprocess(X, settings.deskew), labels, settings)
     return contender, contender.epochs()

@@ -235,7 +235,7 @@ DISTORTING = (Ours, AllThreads, PyTorch, Jax)
 PARTS = (MatrixProducts, Update)
 
 
-def benchmark_settings(**changes):
+def benchmark_settings(**options):
     """The settings in config.py, with a constant learning rate and no distortions."""
     fixed = {"hidden_layers": (HIDDEN,), "decay": False, "augment": False}
-    return check_settings(load_config() | fixed | changes, TRAINING, "config.py")
+    return check_settings(load_config() | fixed | options, TRAINING, "config.py")

@@ -35,10 +35,10 @@ def describe_machine():
 
 
 def peaks():
-    """What limits the speed of one core, and that in 1e9 additions and multiplications a second.
+    """The peak speeds of one core: what each is, and GFLOP/s.
 
-    In practice, this is the speed of a product of large matrices; in theory, two multiplications
-    and two additions of whole vectors per clock cycle.
+    The practical one is that of a product of large matrices; the theoretical one is two
+    multiplications and two additions of whole vectors per clock cycle.
     """
     A = np.ones((LARGE, LARGE), np.float32)
     with threadpool_limits(1, user_api="blas"):
