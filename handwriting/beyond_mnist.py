@@ -2,8 +2,7 @@
 
 Each function in KINDS makes the ink of one image, (height, width) float32, 0 on paper and 1 within
 strokes, and its label. images, labels: MNIST's for training, (m, 28, 28) uint8 and (m,) integers.
-benchmarks/reading/non_digits.py shares no typeface, symbol or drawing with it, to test on unseen
-ones.
+benchmarks/reading/non_digits.py makes its pages of other typefaces, symbols and drawings.
 """
 
 from pathlib import Path
@@ -18,15 +17,15 @@ from handwriting.picture import resize
 from model import NO_DIGIT
 
 FACES = ("", "-Bold", "-Oblique", "-BoldOblique")
-TYPEFACES = [f"DejaVuSans{width}{face}" for width in ("", "Mono") for face in FACES]
-TYPEFACES += ["cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"]
+NAMES = [f"DejaVuSans{width}{face}" for width in ("", "Mono") for face in FACES]
+NAMES += ["cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"]
 FOLDER = Path(get_data_path(), "fonts", "ttf")
-TYPEFACES = [name for name in TYPEFACES if (FOLDER / f"{name}.ttf").exists()]  # cmti10 since 3.11
+TYPEFACES = [name for name in NAMES if (FOLDER / f"{name}.ttf").exists()]  # cmti10 since 3.11
 SYMBOLS = list("#$%&*+<>?@ACEFHJKLMNPRTUVWXacdefhijkmnprtuvwx")  # no O, which looks like 0
 
 # Characters as they are written outside MNIST, in several styles each: the points "x,y" of the
 # strokes, in a square of 100 x 100 with y downwards. A / starts a stroke, a | another style.
-DRAWN = {
+STYLES = {
     0: """50,0 10,25 10,75 50,100 90,75 90,25 50,0 | 60,0 30,20 25,60 45,100 70,75 75,30 60,2 45,8 |
         70,10 25,10 5,60 40,100 85,75 80,20 45,0 35,15""",
     1: """20,25 50,0 50,100 / 20,100 80,100 | 15,30 50,0 50,100 | 30,20 50,0 50,100 |
@@ -71,7 +70,7 @@ def to_strokes(text):
     return [np.array([point.split(",") for point in line], float) / 100 for line in lines]
 
 
-DRAWN = [(label, to_strokes(s)) for label, styles in DRAWN.items() for s in styles.split("|")]
+DRAWN = [(label, to_strokes(s)) for label, styles in STYLES.items() for s in styles.split("|")]
 
 
 def extra_images(images, labels, random_generator):

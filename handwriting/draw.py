@@ -1,7 +1,7 @@
 """--draw: the server behind draw.html, a page to draw on, to drop photographs in and to watch.
 
-The path of a request ends in a token, new at each start, and a name: none (GET: the page), `read`,
-`show` or `draw` (POST: a picture file) or `why` (POST: an image). The server keeps nothing.
+The path of a request ends in a token, new at each start, and a name: none (GET: the page), none or
+`read`, `show`, `draw` (POST: a picture file) or `why` (POST: an image). The server keeps nothing.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ from utils import softmax
 MOST_BYTES = 40_000_000  # of a picture file
 
 
-def serve(model, settings, address):
+def serve(model, thresholds, address):
     """Serve the page until Ctrl-C, in a notebook as long as its kernel runs; return 0.
 
-    model: a Model. settings: for reading handwriting. Raises UserError if it can't listen there.
+    model: a Model. thresholds: see `recognise_page`. Raises UserError if it can't listen there.
     """
     for port in (*range(8000, 8010), 0):  # the first that is free; 0: any
         with contextlib.suppress(OSError, UnicodeError):
@@ -45,7 +45,7 @@ def serve(model, settings, address):
         raise UserError(f"--address {address}: it must be an address of this machine")
     port, token = sockets[0].getsockname()[1], secrets.token_hex(6)
     routes = [(rf"(?:.*/({token})/?(read|show|draw|why|)|.*)", Handler)]  # a proxy adds a prefix
-    options = {"model": model, "recognition": settings, "log_function": lambda handler: None}
+    options = {"model": model, "thresholds": thresholds, "log_function": lambda handler: None}
     options |= {"photographs": asyncio.Lock(), "drawings": asyncio.Lock()}
     server = HTTPServer(Application(routes, **options), max_body_size=2**60)
     loop = asyncio.new_event_loop()
@@ -60,7 +60,7 @@ def serve(model, settings, address):
     print(f"Draw on this page, or drop photographs on it: {url}")
     print(f"To read a photograph from the command line: curl --data-binary @photo.jpg {url}read")
     if address not in ("127.0.0.1", "localhost", "::1"):
-        print("A phone in this network may use it, and so may all who know it; it isn't encrypted.")
+        print("Anyone in this network who knows the address can use it; nothing is encrypted.")
     if "ipykernel" not in sys.modules:
         print("Ctrl-C ends the program.", flush=True)
         os.environ["TERM"] = ""  # so that no text browser opens in the terminal
@@ -69,7 +69,7 @@ def serve(model, settings, address):
             while True:
                 time.sleep(1000)  # on Windows, Ctrl-C ends this as well
         finally:
-            loop.call_soon_threadsafe(loop.stop)  # nothing that waits is begun
+            loop.call_soon_threadsafe(loop.stop)  # requests that wait are dropped
     return 0
 
 
@@ -85,8 +85,8 @@ class Handler(RequestHandler):
             self.body += chunk  # the rest is received and dropped: else no answer would arrive
 
     async def answer(self, has_token, name):
-        model, settings = self.settings["model"], self.settings["recognition"]
-        work = (explain, model) if name == "why" else (read, model, settings, name)
+        model, thresholds = self.settings["model"], self.settings["thresholds"]
+        work = (explain, model) if name == "why" else (read, model, thresholds, name)
         try:
             if not has_token:
                 self.send_error(403, text="the address must be as the program printed it")
@@ -104,12 +104,12 @@ class Handler(RequestHandler):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(f"error: {text}\n")
 
-    get = head = post = put = patch = delete = options = answer
+    get = head = post = put = patch = delete = options = answer  # a wrong token is refused by all
 
 
-def read(model, settings, name, body):
+def read(model, thresholds, name, body):
     """The digits in a picture, upright if drawn, as a dictionary; boxes are shares of its sides."""
-    page = recognise_page(io.BytesIO(body), model.predict_proba, settings, name == "draw")
+    page = recognise_page(io.BytesIO(body), model.predict_proba, thresholds, name == "draw")
     size = np.repeat(page.picture.shape, 2)
     answer = {"text": page.text, "digits": [], "left_out": (page.left_out / size).tolist()}
     for text, *arrays in zip(page.texts, page.boxes / size, page.probabilities, page.images):
@@ -132,12 +132,12 @@ def explain(model, body):
     *layers, logits = network.forward(model.inputs(image))
     probabilities = softmax(logits)[0]
     adds = layers[-1][0] * network.weights[-1][:, probabilities.argmax()]
-    order = adds.argsort()
-    neurons = [j for j in order[:-5:-1] if adds[j] > 0] + [j for j in order[:1] if adds[j] < 0]
+    order = adds.argsort()[::-1]
+    neurons = [j for j in order[:4] if adds[j] > 0] + [j for j in order[-1:] if adds[j] < 0]
     # the weight of each pixel for them, along all paths through active neurons
     W = network.weights[-2][:, neurons]
-    for W_before, H in zip(network.weights[-3::-1], layers[-2:0:-1]):
-        W = W_before @ (W * (H > 0).T)
+    for n in reversed(range(1, len(layers) - 1)):
+        W = network.weights[n - 1] @ (W * (layers[n] > 0).T)
     return {
         "layers": [shades(layer[0]) for layer in layers],
         "probabilities": probabilities.tolist(),

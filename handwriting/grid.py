@@ -13,9 +13,9 @@ LONGEST_CELL = 4  # longer divided by shorter side of a cell, at most
 EMPTY = 1 / 3  # of a cell, the share that no stroke covers, at least
 ALIKE = 1.7  # area of one cell of a grid divided by that of another, at most
 DIVIDER = 0.25  # thickness of what divides cells, at most, as a share of a square cell's side
-RIM = 0.03  # of a cell, where remnants of lines may be, as a share of the same
-WHOLE = 1.2  # area of a cell divided by that of a hole that shows all of it, or vice versa
-SEEN = 0.75  # of a cell, the share of such holes
+RIM = 0.03  # width of the rim of a cell that may hold remnants of lines, as a share of its side
+WHOLE = 1.2  # area of a cell divided by that of a hole that shows all of it, or vice versa, at most
+SEEN = 0.75  # share of a cell that such holes cover, at least
 FEW_POINTS = 6  # of a line that isn't taken for bent
 
 

@@ -10,6 +10,7 @@ BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
 BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
 STEEPEST = 20  # degrees that ruling may be tilted by, to either side
 TILT_STRIPS = 4  # of a page that is in perspective; in each, lines are about parallel
+TILT_SAMPLE = 5  # every so many columns, ink is looked at to find the tilt
 SOFT_EDGE = 0.75  # pixels on each side of a line that are fainter than it
 LINE_PARTS = 5  # a broken line's parts are at least 1 / LINE_PARTS of it long, its gaps shorter
 
@@ -17,8 +18,9 @@ LINE_PARTS = 5  # a broken line's parts are at least 1 / LINE_PARTS of it long, 
 def without_ruling(ink, faintest):
     """The ink (height, width) without ruling from the left to the right, which may be tilted."""
     side = max(ink.shape)
-    level, place = sheared(ink, tilt_of_ruling(ink > faintest, side // 200 + 2))
-    return without_lines(level, side // 6 + 1, side // 150, side // 200 + 2, least=3)[place]
+    length, reach, thickness = side // 6 + 1, side // 150, side // 200 + 2
+    level, place = sheared(ink, tilt_of_ruling(ink > faintest, thickness))
+    return without_lines(level, length, reach, thickness, least=3)[place]
 
 
 def sheared(ink, slope):
@@ -35,21 +37,23 @@ def tilt_of_ruling(is_ink, thickness):
     """The slope, downwards to the right, of lines of a thickness in a mask (height, width)."""
     height, width = is_ink.shape
     is_thin = is_ink & ~opened(is_ink, 0, 2 * thickness)
-    y, x = np.nonzero(is_thin[:, ::5])
-    strip, y = 5 * x * TILT_STRIPS // width, y + width  # so that no level is negative
+    y, x = np.nonzero(is_thin[:, ::TILT_SAMPLE])
+    x = TILT_SAMPLE * x
+    start = width + (x * TILT_STRIPS // width) * (height + 2 * width)  # keeps the strips apart
+    # among equals, the least tilt wins
     tilts = np.tan(np.radians(sorted(np.arange(-STEEPEST, STEEPEST + 0.1, 0.5), key=abs)))
     sharpness = []
-    for tilt in tilts:  # of the projection profile
-        level = (y - 5 * tilt * x + strip * (height + 2 * width)) / thickness
-        sharpness.append((np.bincount(level.astype(int)) ** 2.0).sum())
+    for tilt in tilts:
+        profile = np.bincount(((start + y - tilt * x) / thickness).astype(int))
+        sharpness.append((profile**2.0).sum())
     return tilts[np.argmax(sharpness)]
 
 
 def without_lines(ink, length, reach, thickness, least=0):
-    """The ink (height, width) without the level lines that are so long and thin, in pixels.
+    """The ink (height, width) without level lines of this length, at least, and thickness, at most.
 
-    least: their number, at least, if they were as wide as the ink; fewer may be strokes. reach: see
-    `straight_lines`.
+    All in pixels. least: how many lines as wide as the ink there must be; fewer may be strokes.
+    reach: see `straight_lines`.
     """
     lines = straight_lines(ink, length, reach)
     thick = opened(lines, 0, thickness + 2 * reach)
@@ -86,7 +90,7 @@ def cores_of(bands, ink, length):
 
 
 def straight_lines(ink, length, reach):
-    """The level lines of ink or a mask, at least so long, bent by up to `reach` pixels."""
+    """The level lines of ink or a mask, of a length at least, bent by up to `reach` pixels."""
     ink = ndimage.maximum_filter1d(ink, 2 * reach + 1, 0)
     parts = opened(ink, 1, max(1, length // LINE_PARTS))
     return opened(closed(parts, 1, max(1, length // LINE_PARTS)), 1, length)
@@ -105,8 +109,8 @@ def closed(ink, axis, length):
 def without_frames(ink):
     """The ink (height, width) without the boxes, combs and circles that digits stand in.
 
-    These are pieces with a straight line along each side, of which what touches the lines stays if
-    it is tall, and pieces whose hole holds another one.
+    A box or comb is a piece with a straight line along each side; what touches these lines stays if
+    it is tall. A circle is any other piece with a tall piece in its hole.
     """
     labels, _ = ndimage.label(ink > faintest_ink(ink), NEIGHBOURS)
     is_frame = np.zeros(ink.shape, bool)

@@ -12,25 +12,25 @@ from handwriting.grid import find_grid
 from handwriting.marks import is_mark, is_print, leave_out_strokes, leave_out_words, may_be_lost
 from handwriting.picture import load_picture
 from handwriting.pieces import cut_out, find_pieces, measure_digits, off_the_line, recognise_pieces
-from handwriting.rows import LARGE, find_rows, tilt_of
+from handwriting.rows import TALL, find_rows, tilt_of
 from handwriting.segmentation import recognise_row
 from handwriting.sheet import find_inks, find_sheets, joined, strokes_in
 from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
 FULL_SIZE = 1800  # the same, where the digits are small
-SMALL = 24  # pixels; lower digits are read again in a larger picture
-DOUBT = 0.5  # what a piece in doubt takes from the sure digits when sheets are compared
-DOUBT_IF_TURNED = 2  # the same when another way up is tried
+SMALL = 24  # pixels; shorter digits are read again in a larger picture
+PENALTY = 0.5  # how many sure digits an unsure piece outweighs when sheets are compared
+PENALTY_IF_TURNED = 2  # the same when another way up is tried
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 GAP_STEP = 2  # the narrowest gap between numbers divided by the widest inside one, at least
 TRACE = 0.5  # of the ink of sure digits; what is fainter is ruling or noise, unless it is sure
 LEAST_TILT = 0.07  # slope of rows, at least, for digits to be recognised as if it were none
-FEWEST_LEVEL = 4  # sure digits that show how rows are tilted, at least
+FEWEST_TILTED = 4  # sure digits from which the tilt of rows is measured, at least
 SINGLE = 0.9  # cells with digits divided by digits, at least, if each cell of a grid holds one
 # in heights of a digit:
 TALLEST = 3.5  # of a digit with a long tail
-LONGEST = 3  # of a piece that is no line
+LONGEST = 3  # width of a piece that isn't a line, at most
 LEAST_GAP = 0.65  # between numbers
 
 
@@ -42,17 +42,17 @@ class Page:
     boxes: np.ndarray  # (n, 4): top, bottom, left, right in the picture; integers unless reduced
     images: np.ndarray  # (n, 28, 28) uint8, as MNIST's
     probabilities: np.ndarray  # (n, 10)
-    texts: list  # each digit, with a ? if in doubt
-    text: str  # the answer, with spaces between rows and for marks, and _ for what is lost
+    texts: list  # each digit, with a ? if doubtful
+    text: str  # the answer, with spaces between rows and for marks, and _ for what may be a digit
     left_out: np.ndarray  # boxes (m, 4) of shapes left out
-    rows: np.ndarray  # (n,) integers, counted from 0 above; rows without digits count, too
-    factor: float = 1  # how many pixels of the file each of the picture is long
+    rows: np.ndarray  # (n,) integers, from 0 at the top; rows without digits count, too
+    factor: float = 1  # length of a pixel of the picture in pixels of the file
     pages: int = 1  # of the file
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # a second one would mostly wait
 def recognise_page(path, recognise, thresholds, is_upright=False):
-    """Recognise the digits in a picture file: a Page. Raises UserError if it is no picture.
+    """Recognise the digits in a picture file: a Page. Raises UserError if it isn't a picture.
 
     path: a path or a file object. recognise: function that turns images (n, 28, 28) uint8 into
     probabilities (n, 10). thresholds: config.py's, as a namespace or the module. is_upright: if the
@@ -63,7 +63,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
     found = [pieces_on(sheet, picture, recognise) for sheet in sheets]
     parts = [sheet for sheet, pieces in zip(sheets[1:], found[1:]) if sureness(pieces) > 0]
     if len(parts) > 1:
-        sheets.append(joined(parts, sheets[0].paper))
+        sheets.append(joined(parts, sheets[0].paper))  # which is all of the picture
         found.append(pieces_on(sheets[-1], picture, recognise))
     best, turns = surest(found, recognise, is_upright)
     pieces, sheet = found[best], sheets[best].turned(turns)
@@ -90,7 +90,7 @@ def surest(found, recognise, is_upright):
             turned = [piece.turned(turns) for piece in found[n]]
             recognise_pieces(turned, recognise)
             measure_digits(turned)
-            scores[n, turns] = sureness(turned, DOUBT_IF_TURNED) - TURNED
+            scores[n, turns] = sureness(turned, PENALTY_IF_TURNED) - TURNED
         best = max(scores, key=scores.get)
     return best
 
@@ -139,8 +139,8 @@ def recognised(pieces, recognise):
     """Pieces, a list, recognised, without traces of other ink and the lines they are written on."""
     recognise_pieces(pieces, recognise)
     sure = [piece for piece in pieces if piece.is_sure and piece.digit != 1]
-    faintest = TRACE * np.median([piece.level for piece in sure] or 0)
-    pieces = [piece for piece in pieces if piece.level >= faintest or piece in sure]
+    faintest = TRACE * np.median([piece.darkness for piece in sure] or 0)
+    pieces = [piece for piece in pieces if piece.darkness >= faintest or piece in sure]
     measure_digits(pieces)
     lines = [piece for piece in pieces if piece.width > LONGEST * piece.digit_height]
     parts = [part for line in lines for part in off_the_line(line)]
@@ -151,24 +151,27 @@ def recognised(pieces, recognise):
 
 
 def straightened(pieces, recognise):
-    """The pieces, a list, recognised as if their rows were level, unless fewer are then sure."""
+    """The pieces, a list, recognised as if their rows were level, unless less is then sure."""
     sure = [piece for piece in pieces if piece.is_sure]
-    tilt = tilt_of(sure) if len(sure) >= FEWEST_LEVEL else 0
+    tilt = tilt_of(sure) if len(sure) >= FEWEST_TILTED else 0
     if abs(tilt) < LEAST_TILT:
         return pieces
-    level = [replace(piece, tilt=tilt) for piece in pieces]
-    recognise_pieces(level, recognise)
-    measure_digits(level)
-    return level if sureness(level) >= sureness(pieces) else pieces
+    straight = [replace(piece, tilt=tilt, image=None) for piece in pieces]
+    recognise_pieces(straight, recognise)
+    measure_digits(straight)
+    return straight if sureness(straight) >= sureness(pieces) else pieces
 
 
-def sureness(pieces, doubt=DOUBT):
-    """The number of sure digits, 1s not counted, less `doubt` for each piece in doubt."""
+def sureness(pieces, penalty=PENALTY):
+    """The number of sure digits, 1s not counted, less `penalty` for each unsure piece.
+
+    Pieces less than half as tall as digits don't count.
+    """
     if not pieces:
-        return -np.inf  # nothing found is worse than doubt
-    large = [piece for piece in pieces if piece.reaches(LARGE)]
+        return -np.inf  # nothing found is worse than unsure pieces
+    tall = [piece for piece in pieces if piece.reaches(TALL)]
     # strips look like 1s
-    return sum(piece.digit != 1 if piece.is_sure else -doubt for piece in large)
+    return sum(piece.digit != 1 if piece.is_sure else -penalty for piece in tall)
 
 
 def page_of(picture, pieces, recognise, thresholds):
@@ -184,45 +187,52 @@ def page_of(picture, pieces, recognise, thresholds):
         leave_out_words(row)
     digits = [piece for row in rows for piece in row if piece.is_digit]
     left_out = [piece.box for row in [*rows, too_tall] for piece in row if not piece.is_digit]
-    rows += [[piece] for piece in too_tall if piece.is_sure]
-    texts = [
-        f"{p.digit}{'?' if p.may_be_mark or p.probability < thresholds.doubtful_below else ''}"
-        for p in digits
-    ]
+    rows += [[piece] for piece in too_tall if piece.is_sure]  # each leaves a _ at the end
+    doubts = [p.may_be_mark or p.probability < thresholds.doubtful_below for p in digits]
+    texts = [f"{p.digit}?" if doubt else str(p.digit) for p, doubt in zip(digits, doubts)]
     return Page(
-        picture,
-        np.array([piece.box for piece in digits], int).reshape(-1, 4),
-        np.array([piece.image for piece in digits], np.uint8).reshape(-1, SIDE, SIDE),
-        np.array([piece.probabilities for piece in digits]).reshape(-1, CLASSES),
-        texts,
-        answer(rows, texts) if digits else "",
-        np.array(left_out, int).reshape(-1, 4),
-        np.array([n for n, row in enumerate(rows) for piece in row if piece.is_digit], int),
+        picture=picture,
+        boxes=np.array([piece.box for piece in digits], int).reshape(-1, 4),
+        images=np.array([piece.image for piece in digits], np.uint8).reshape(-1, SIDE, SIDE),
+        probabilities=np.array([p.probabilities for p in digits]).reshape(-1, CLASSES),
+        texts=texts,
+        text=answer(rows, texts) if digits else "",
+        left_out=np.array(left_out, int).reshape(-1, 4),
+        rows=np.array([n for n, row in enumerate(rows) for p in row if p.is_digit], int),
     )
 
 
 def answer(rows, texts):
-    """The answer: texts of the digits in rows, spaces for marks and gaps, _ for what is lost."""
+    """The answer: texts of the digits in rows, and what stands for the other pieces."""
     texts, widest, lines = iter(texts), widest_gap(rows), []
     for row in rows:
         line, last = "", None
-        digits = [piece.box for piece in row if piece.is_digit]
-        marks = [not piece.is_digit and is_mark(piece) for piece in row]
-        dots = len(row) - len(digits) - sum(marks)
-        for piece, is_sign in zip(row, marks):
+        for piece in row:
             if piece.is_digit:
                 line += " " if last and gap_between(last, piece) > widest else ""
                 line, last = line + next(texts), piece
-                continue
-            middle = piece.box[2:].mean()
-            is_over = any(left < middle < right for *_, left, right in digits)
-            if may_be_lost(piece) or (is_sign and not digits):
-                line, last = line + "_", None
-            elif is_sign or (dots <= len(digits) and not is_over):  # more are a dotted line
-                line, last = line + " ", None
+            elif sign := sign_for(piece, row):
+                line, last = line + sign, None
         lines.append(re.sub("_[_ ]*_", "_", line))
     text = " ".join(" ".join(lines).split())
     return re.sub(r"(?<!\S)_( _)+(?!\S)", "_", text)  # one for several rows without digits
+
+
+def sign_for(piece, row):
+    """What stands in the answer for a piece that isn't a digit, in a row, a list of pieces.
+
+    A _ if it may be one, a space for a mark or a dot, nothing for what is above or below a digit or
+    on a dotted line.
+    """
+    digits = [other.box for other in row if other.is_digit]
+    if may_be_lost(piece) or (is_mark(piece) and not digits):
+        return "_"
+    if is_mark(piece):
+        return " "
+    middle = piece.box[2:].mean()
+    is_over = any(left < middle < right for *_, left, right in digits)
+    dots = sum(not other.is_digit and not is_mark(other) for other in row)
+    return "" if is_over or dots > len(digits) else " "
 
 
 def gap_between(left, right):

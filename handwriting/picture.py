@@ -25,8 +25,8 @@ with contextlib.suppress(ImportError):
 def load_picture(path, size):
     """Load a picture file, scaled so that its longer side has 64 to about `size` pixels.
 
-    Returns a grey picture (height, width) float32, from 0 (black) to 1 (white), upright; how many
-    pixels of the file each of its own is long; and the number of pages in the file, of which this
+    Returns a grey picture (height, width) float32, from 0 (black) to 1 (white), upright; the length
+    of one of its pixels in pixels of the file; and the number of pages in the file, of which this
     is the first. Raises UserError if it can't be read or has over 89 megapixels, which Pillow takes
     for an attack.
     """
@@ -94,7 +94,7 @@ def decode(path, size):
 
 
 def on_paper(image):
-    """An RGBA image on white or black: the page's own shade or, without a page, unlike the ink."""
+    """An RGBA image on the shade of its page or, if most of it is transparent, unlike the ink."""
     opacity = image.getchannel("A")
     is_dark = ImageStat.Stat(image.convert("L"), opacity).median[0] < 128
     is_page = ImageStat.Stat(opacity).mean[0] > 127

@@ -16,14 +16,14 @@ SURE = 0.7  # probability of a digit, at least, for it to decide about other pie
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
 STRIP = 4  # length of a strip at the border, such as a shadow or a table, at least, in widths
 PLAIN = 0.85  # share of its rows that a plain stroke crosses once, at least
-EVEN = 2  # its width, at most, divided by the median
-CROSS = 20  # pixels of the image that crosses are compared in
+EVEN = 2  # its widest part, at most, divided by the median width
+CROSS = 20  # pixels of a side of the image in which crosses are looked for
 SPREAD = 1.5  # the tallest of digits of one size divided by the middle one, about
 WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
 LINE_LENGTH = 2  # of a line that digits are written on, at least
-LINE_THICKNESS = 0.15  # of the same, at most
+LINE_THICKNESS = 0.15  # of such a line, at most
 LINE_REACH = 0.04  # how far the line may be askew or bent, to either side, over its length
 
 
@@ -34,7 +34,7 @@ class Piece:
     box: np.ndarray  # (4,) integers: top, bottom, left, right in the picture
     ink: np.ndarray  # (height, width) float32, 0 on paper and 1 within strokes
     corner: np.ndarray = None  # (2,), top and left of the ink, unless it is turned or cut off
-    level: float = 1  # how dark its strokes are on the page
+    darkness: float = 1  # of its strokes on the page: how much ink they hold
     image: np.ndarray = None  # (28, 28) uint8, as MNIST's
     probabilities: np.ndarray = None  # (10,), less than 1 in sum if it was cut off another piece
     digit_height: float = 0  # of the digits around it, in pixels
@@ -84,7 +84,7 @@ class Piece:
 
     @cached_property
     def cross(self):
-        """The mark, + or x, if it is two strokes that cross about halfway; else an empty text."""
+        """The mark, "+" or "x", if it is two strokes that cross about halfway; else ""."""
         for mark, turn in (("+", 0), ("x", 45)):
             ink = ndimage.rotate(self.image.astype(np.float32), turn, order=1)
             top, bottom, left, right = box_of(ink / ink.max())
@@ -101,18 +101,18 @@ class Piece:
         return self.height >= share * self.digit_height
 
     def turned(self, turns):
-        """The ink, turned counterclockwise by quarters of a turn about the middle of its box."""
+        """The piece, turned counterclockwise by quarters of a turn about the middle of its box."""
         ink = np.rot90(self.ink, turns)
         box = box_of(ink)
         shift = (self.box - box).reshape(2, 2).mean(axis=1).astype(int)
-        return Piece(box + np.repeat(shift, 2), ink)
+        return Piece(box + np.repeat(shift, 2), ink, image=np.rot90(self.image, turns))
 
 
 def find_pieces(ink, corner):
     """The Pieces of ink (height, width) at a corner (2,) of the picture that may be digits."""
     faintest = faintest_ink(ink)
-    for turn in (np.asarray, np.transpose):  # ruled and squared paper, and the lines of tables
-        ink = turn(without_ruling(turn(ink), faintest))
+    ink = without_ruling(ink, faintest)
+    ink = without_ruling(ink.T, faintest).T  # of squared paper and tables
     ink = without_frames(ink)
     pieces = cut_out(ink, strokes_in(ink), corner)
     boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4) - np.repeat(corner, 2)
@@ -146,11 +146,11 @@ def cut_out(ink, is_stroke, corner):
         top, left = np.maximum(0, boxes[n, [0, 2]] - reach)
         around = slice(top, boxes[n, 1] + reach), slice(left, boxes[n, 3] + reach)
         mask = labels[around] == n + 1
-        level = np.percentile(ink[around][mask], 90)
+        darkness = np.percentile(ink[around][mask], 90)
         soft = ndimage.maximum_filter(mask, 2 * reach + 1) & (labels[around] == 0)
-        own = np.where(mask | soft, np.clip(ink[around] / level, 0, 1), 0).astype(np.float32)
+        own = np.where(mask | soft, np.clip(ink[around] / darkness, 0, 1), 0).astype(np.float32)
         box = boxes[n] + np.repeat(corner, 2)
-        pieces.append(Piece(box, own, np.add(corner, (top, left)), level))
+        pieces.append(Piece(box, own, np.add(corner, (top, left)), darkness))
     return pieces
 
 
@@ -168,9 +168,10 @@ def together(pieces):
 
 
 def recognise_pieces(pieces, recognise):
-    """Fill in the images of pieces, a list, and what the network makes of them."""
+    """Fill in the images that pieces, a list, lack, and what the network makes of them."""
     for piece in pieces:
-        piece.image = normalise(sheared(piece.ink, piece.tilt)[0] if piece.tilt else piece.ink)
+        if piece.image is None:
+            piece.image = normalise(sheared(piece.ink, piece.tilt)[0] if piece.tilt else piece.ink)
     if pieces:
         answers = recognise(np.array([piece.image for piece in pieces]))
         for piece, probabilities in zip(pieces, answers):
@@ -180,8 +181,8 @@ def recognise_pieces(pieces, recognise):
 def measure_digits(pieces):
     """Fill in the height of the digits around each of the pieces, a list.
 
-    It is the one around which most sure digits lie, the nearer the more they count. If none but 1s
-    is sure, it is that of the tallest piece. It is the yardstick for specks, fragments and cuts.
+    It is the height that most sure digits share, where near ones count more than far ones. If only
+    1s are sure, it is that of the tallest piece. Specks, fragments and cuts are measured by it.
     """
     heights = np.array([piece.height for piece in pieces], float)
     weights = np.array([p.is_sure * (WEIGHT_OF_1 if p.digit == 1 else 1) for p in pieces])

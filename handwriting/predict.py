@@ -20,8 +20,9 @@ from parallel import on_all_cores, print_above, progress_bar
 
 FEW = 4  # pictures that are read sooner than other processes start
 BATCH = 100  # pictures whose results may wait in the memory for those before them
-AT_ONCE, MOST_DIGITS = 25, 1000  # answers and digits in a picture: it must fit into the memory
+AT_ONCE, MOST_DIGITS = 25, 1000  # answers and digits in one recognised.png: it must fit in memory
 MOST_LABELS = 200  # beside the digits of a page; more would hide it
+MARGIN = 8  # around what is drawn, in pixels of a digit's image
 COLUMNS = ("file", "row", "place", "digit", "confidence", "doubt", "top", "bottom", "left", "right")
 
 
@@ -43,25 +44,25 @@ def predict(paths, recognise, thresholds, folder):
                     print_above(bar, f"error: {path}: {result}", sys.stderr)
                 else:
                     page, boxes = result
-                    which = f" (page 1 of {page.pages})" if page.pages > 1 else ""
+                    note = f" (page 1 of {page.pages})" if page.pages > 1 else ""
                     numbers = " ".join(f"{p:.2f}" for p in page.probabilities.max(axis=1))
                     text = f"{page.text}  ({numbers})" if page.texts else "no digit found"
                     record.add(path, page, boxes)
-                    print_above(bar, f"{path}{which}: {text}")
+                    print_above(bar, f"{path}{note}: {text}")
                 if bar:
                     bar.update()
     finally:  # also when it is interrupted
         record.save()
         if record.pictures:
-            which = " to ".join(record.pictures[:1] + record.pictures[1:][-1:])
-            print(f"Saved {which} and recognised.csv in {printable(folder)}.")
-    return 1 if record.number < len(paths) else 0
+            names = " to ".join(record.pictures[:1] + record.pictures[1:][-1:])
+            print(f"Saved {names} and recognised.csv in {printable(folder)}.")
+    return 1 if record.successes < len(paths) else 0
 
 
 def read(path, recognise, thresholds):
     """The Page of a file, and the boxes (n, 4) of its digits in pixels of the file, or a UserError.
 
-    The page's picture is as small as it is shown: those of many photographs would fill the memory.
+    The page's picture is reduced to the size it is shown at: many large ones would fill the memory.
     """
     try:
         page = recognise_page(path, recognise, thresholds)
@@ -99,23 +100,25 @@ class Record:
 
     def __init__(self, folder):
         self.folder, self.path = folder, folder / "recognised.csv"
-        self.number, self.answers, self.pictures, self.table = 0, [], [], io.StringIO()
+        self.successes = 0  # pictures with digits
+        self.answers, self.pictures, self.table = [], [], io.StringIO()
+        # names are quoted: they may hold what a spreadsheet takes for the end of a column
         self.write = csv.writer(self.table, quoting=csv.QUOTE_NONNUMERIC).writerow
-        self.write(COLUMNS)  # names are in quotes, whatever separates the columns for a spreadsheet
+        self.write(COLUMNS)
 
     def add(self, name, page, boxes):
         """Add the answer to a picture: a Page, and the boxes (n, 4) of its digits in the file."""
-        file = "'" + name if name[:1] in ("=", "+", "-", "@") else name  # it is no formula
+        file = "'" + name if name[:1] in ("=", "+", "-", "@") else name  # it isn't a formula
         _, first, rows = np.unique(page.rows, return_index=True, return_inverse=True)
         places = np.stack([rows, np.arange(len(rows)) - first[rows]], axis=1) + 1
         for place, text, p, box in zip(places, page.texts, page.probabilities, boxes):
             self.write([file, *place, int(text[0]), round(float(p.max()), 4), text[1:], *box])
         if page.texts:
-            self.number += 1
+            self.successes += 1
             self.answers.append((name, page))
-        elif self.number == 0:
+        elif self.successes == 0:
             with contextlib.suppress(OSError):
-                self.path.unlink()  # an earlier run's, not if pictures can't be loaded
+                self.path.unlink()  # an earlier run's; it stays if no picture can be loaded
         digits = sum(len(page.texts) for _, page in self.answers)
         if len(self.answers) == AT_ONCE or digits >= MOST_DIGITS:
             self.save()
@@ -153,26 +156,15 @@ def plot_recognised(answers):
     """
     import plots
 
-    inch, margin, left, tile, right, bottom = 40, 8, 210, SIDE + plots.GAP, 0, 0  # digits' pixels
-    axes = plots.Figure().add_axes((0, 0, 1, 1))
+    inch, tile, left = 40, SIDE + plots.GAP, 210  # in pixels of a digit's image, as all lengths
+    axes, right, bottom = plots.Figure().add_axes((0, 0, 1, 1)), 0, 0
     for name, page in answers:
         title = f"{Path(name).name}: {page.text}"
         title = title[:49] + "…" * (len(title) > 49)
-        axes.text(margin, bottom + 16, title, fontsize="large", parse_math=False)
-        top = bottom + 24
-        scale = min(190 / page.picture.shape[1], 240 / page.picture.shape[0])
-        height, width = scale * np.array(page.picture.shape)
-        extent = (margin, margin + width, top + height, top)
-        axes.imshow(page.picture, "gray", vmin=0, vmax=1, extent=extent)
+        axes.text(MARGIN, bottom + 16, title, fontsize="large", parse_math=False)
         colours = [plots.ORANGE if text.endswith("?") else plots.BLUE for text in page.texts]
-        labels = page.texts if len(page.texts) <= MOST_LABELS else [""] * len(page.texts)
-        left_out = [(box, "", plots.GREY) for box in page.left_out]
-        style = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
-        for box, text, colour in [*left_out, *zip(page.boxes, labels, colours)]:
-            box = scale * box + [top, top, margin, margin]
-            frame = box[[2, 0]], box[3] - box[2], box[1] - box[0]
-            axes.add_artist(plots.Rectangle(*frame, fill=False, color=colour, linewidth=1.5))
-            axes.text(box[2], box[0], text, color=colour, va="bottom", weight="bold", bbox=style)
+        top = bottom + 24
+        height = draw_picture(axes, page, colours, top)
         texts = []
         for text, p in zip(page.texts, page.probabilities):
             second, first = p.argsort()[-2:]
@@ -184,8 +176,30 @@ def plot_recognised(answers):
             part, y = slice(row * columns, (row + 1) * columns), top + row * tile
             plots.add_tiles(axes, page.images[part], texts[part], colours[part], columns, left, y)
         right = max(right, left + columns * tile)
-        bottom = top + max(height + margin, rows * tile)
+        bottom = top + max(height + MARGIN, rows * tile)
     axes.figure.set_size_inches(right / inch, bottom / inch)
     axes.set(xlim=(0, right), ylim=(bottom, 0))
     axes.axis("off")
     return axes.figure
+
+
+def draw_picture(axes, page, colours, top):
+    """Draw a Page's picture from `top` down, with a frame around each shape; return its height.
+
+    colours: of the digits, a list.
+    """
+    import plots
+
+    scale = min(190 / page.picture.shape[1], 240 / page.picture.shape[0])
+    height, width = scale * np.array(page.picture.shape)
+    extent = (MARGIN, MARGIN + width, top + height, top)
+    axes.imshow(page.picture, "gray", vmin=0, vmax=1, extent=extent)
+    labels = page.texts if len(page.texts) <= MOST_LABELS else [""] * len(page.texts)
+    left_out = [(box, "", plots.GREY) for box in page.left_out]
+    style = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # readable on any picture
+    for box, text, colour in [*left_out, *zip(page.boxes, labels, colours)]:
+        box = scale * box + [top, top, MARGIN, MARGIN]
+        frame = box[[2, 0]], box[3] - box[2], box[1] - box[0]
+        axes.add_artist(plots.Rectangle(*frame, fill=False, color=colour, linewidth=1.5))
+        axes.text(box[2], box[0], text, color=colour, va="bottom", weight="bold", bbox=style)
+    return height

@@ -8,15 +8,15 @@ from scipy.sparse.csgraph import connected_components
 
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
-LARGE = 0.5  # height of digits, at least; dots and commas are lower
+TALL = 0.5  # what is as tall as a digit, at least; dots and commas are shorter
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
-MARK_GAP = 0.3  # between a mark and its row
+ROW_GAP = 0.3  # between a row and the dots and signs that belong to it, above and below
 WORD_GAP = 1.5  # between words
 
 
 def find_rows(pieces):
-    """The pieces in rows, without specks: lists, from above, of pieces from the left."""
+    """The pieces in rows, without specks: lists, top to bottom, of pieces, left to right."""
     kept = [p for p in pieces if max(p.height, p.width) >= SPECK * p.digit_height]
     if not kept:
         return []
@@ -35,9 +35,9 @@ def find_rows(pieces):
 
 def tilt_of(pieces):
     """The slope, downwards to the right, of the rows of pieces, a list: a float."""
-    boxes = np.array([p.box for p in pieces if p.reaches(LARGE)]).reshape(-1, 4)
+    boxes = np.array([p.box for p in pieces if p.reaches(TALL)]).reshape(-1, 4)
     y, x = boxes[:, :2].mean(axis=1), boxes[:, 2:].mean(axis=1)
-    tilts = np.tan(np.radians(sorted(range(-16, 17), key=abs)))
+    tilts = np.tan(np.radians(sorted(range(-16, 17), key=abs)))  # among equals, the least wins
     # the projection profile of the digits' centres is sharpest at the tilt of the rows
     height = np.median([piece.digit_height for piece in pieces])
     profiles = []
@@ -49,20 +49,20 @@ def tilt_of(pieces):
 
 
 def rows_of(boxes, heights):
-    """The row of each of the pieces with boxes (n, 4), counted from above: (n,) integers."""
+    """The row of each of the pieces with boxes (n, 4), from 0 at the top: (n,) integers."""
     top, bottom = boxes.T[:2, :, None]
     y, x, sizes = (top + bottom) / 2, boxes[:, 2:].mean(axis=1), bottom - top
-    is_tall = sizes >= LARGE * heights[:, None]
-    # a digit's row goes on with the nearest one on the right at about its level
+    is_tall = sizes >= TALL * heights[:, None]
+    # Link each tall piece to the nearest one on its right at about its level, and each small piece
+    # to the nearest tall one that is about level with it: what is linked is a row.
     overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
     step = np.min([abs(place - place.T) for place in (top, y, bottom)], axis=0)
     height = np.minimum(heights, heights[:, None])
     is_next = is_tall.T & (overlap > 0)
     is_next &= (step < ROW_STEP * height) & (x > x[:, None])
-    # a mark is in the row of the nearest digit
-    is_beside = is_tall.T & (overlap > -MARK_GAP * height)
-    distance = np.abs(x - x[:, None]) + step
-    distance = np.where(np.where(is_tall, is_next, is_beside), distance, np.inf)
+    is_beside = is_tall.T & (overlap > -ROW_GAP * height)
+    may_link = np.where(is_tall, is_next, is_beside)
+    distance = np.where(may_link, np.abs(x - x[:, None]) + step, np.inf)
     nearest = distance == distance.min(axis=1, keepdims=True)
     _, rows = connected_components(nearest & np.isfinite(distance), directed=False)
     middles = [y[rows == row].mean() for row in range(rows.max() + 1)]

@@ -12,19 +12,19 @@ import numpy as np
 from handwriting.marks import is_mark, may_be_digit, may_be_lost
 from handwriting.normalise import box_of
 from handwriting.pieces import recognise_pieces, together
-from handwriting.rows import LARGE, words_of
+from handwriting.rows import TALL, words_of
 
-MOST_PARTS = 3  # pieces of one digit
+MOST_JOINED = 3  # pieces of one digit
 TOUCHING = 0.75  # factor of the probability for each place where digits touch
 GUESSED = 0.4  # factor of `left_out_below` for pieces that are guessed
-SURE_PER_DOUBT = 2  # sure digits around a guess for each piece in doubt, at least
+SURE_PER_UNSURE = 2  # sure digits around a guess for each unsure or lost piece, at least
 # in heights of a digit:
-TALLEST_FRAGMENT = 0.6  # of the lower of two close pieces that are joined
+TALLEST_FRAGMENT = 0.6  # of the shorter of two close pieces that are joined
 WIDEST_GAP = 0.1  # between pieces of a digit
 PLACE_DISTANCE = 0.06  # between the places where a piece may be cut
 WIDEST_PART = 1.4  # of a piece that is cut
-LOWEST_PART = 0.6  # height of a part, at least
-NARROWEST_CUT, WIDEST_CUT = 0.7, 4  # width of a piece that is cut; wider ones would take long
+SHORTEST_PART = 0.6  # height of a part, at least
+NARROWEST_CUT, WIDEST_CUT = 0.7, 4  # width of a piece that is cut; wider ones take a long time
 
 
 def recognise_row(row, recognise, thresholds):
@@ -35,16 +35,16 @@ def recognise_row(row, recognise, thresholds):
     """
     words = words_of(row)
     found = [recognise_word(word, recognise, thresholds) for word in words]
-    missed, surplus = [], []  # pieces that may be guessed; sure digits that no doubt takes
+    lost, surplus = [], []  # pieces that may be guessed; sure digits beyond those that they need
     for word in found:
-        missed.append([p for p in word if not p.is_digit and may_be_lost(p) and not is_mark(p)])
+        lost.append([p for p in word if not p.is_digit and may_be_lost(p) and not is_mark(p)])
         digits = [piece for piece in word if piece.is_digit]
         sure = sum(piece.is_sure for piece in digits)
-        surplus.append(sure - SURE_PER_DOUBT * (len(digits) - sure + len(missed[-1])))
+        surplus.append(sure - SURE_PER_UNSURE * (len(digits) - sure + len(lost[-1])))
     for n, word in enumerate(words):
-        is_alone = sum(piece.reaches(LARGE) for piece in word) == 1
-        if missed[n] and (surplus[n] >= 0 or (is_alone and sum(surplus) >= 0)):
-            found[n] = recognise_word(word, recognise, thresholds, missed[n])
+        is_alone = sum(piece.reaches(TALL) for piece in word) == 1
+        if lost[n] and (surplus[n] >= 0 or (is_alone and sum(surplus) >= 0)):
+            found[n] = recognise_word(word, recognise, thresholds, lost[n])
     return list(itertools.chain.from_iterable(found))
 
 
@@ -53,27 +53,28 @@ def recognise_word(pieces, recognise, thresholds, guessed=()):
 
     guessed: those of them for which a lower probability is enough.
     """
-    # by the numbers of the first piece and of the one after the last
-    groups = {(n, n + 1): piece for n, piece in enumerate(pieces)}
-    for start, number in itertools.product(range(len(pieces)), range(2, MOST_PARTS + 1)):
+    # what may be a digit, by the numbers of its first piece and of the one after its last
+    candidates = {(n, n + 1): piece for n, piece in enumerate(pieces)}
+    for start, number in itertools.product(range(len(pieces)), range(2, MOST_JOINED + 1)):
         group = pieces[start : start + number]
-        if len(group) == number and may_be_one(group):
-            groups[start, start + number] = together(group)
-    joined = [group for group in groups.values() if group.image is None]
+        if len(group) == number and may_belong_together(group):
+            candidates[start, start + number] = together(group)
+    joined = [candidate for candidate in candidates.values() if candidate.image is None]
     recognise_pieces(joined, recognise)
-    middle = np.median([p.box[:2].mean() for p in pieces if p.reaches(LARGE)] or 0)
-    # the logarithm of the probability of the best way to each place, and what it finds
+    middle = np.median([p.box[:2].mean() for p in pieces if p.reaches(TALL)] or 0)
+    # The logarithm of the probability of the best way to each place, and what it finds. A product
+    # of many probabilities would underflow.
     best = [(0, [])] + [(-np.inf, [])] * len(pieces)
-    for (start, stop), group in sorted(groups.items()):
+    for (start, stop), candidate in sorted(candidates.items()):
         is_guessed = any(piece in guessed for piece in pieces[start:stop])
         least = thresholds.left_out_below * (GUESSED if is_guessed else 1)
         ways = []
-        if may_be_digit(group, middle):
-            ways.append((group.probability, [replace(group, is_digit=True)]))
-        if not group.is_sure:
-            ways.append(cut(group, recognise, least))
+        if may_be_digit(candidate, middle):
+            ways.append((candidate.probability, [replace(candidate, is_digit=True)]))
+        if not candidate.is_sure:
+            ways.append(cut(candidate, recognise, least))
         if stop == start + 1:
-            ways.append((least, [group]))
+            ways.append((least, [candidate]))
         for probability, found in ways:
             score = best[start][0] + np.log(max(probability, 1e-9))
             if found and probability >= least and score > best[stop][0]:
@@ -81,7 +82,7 @@ def recognise_word(pieces, recognise, thresholds, guessed=()):
     return best[-1][1]
 
 
-def may_be_one(pieces):
+def may_belong_together(pieces):
     """Whether pieces are as close as those of a digit, and of two neighbours one is a fragment."""
     height = max(piece.digit_height for piece in pieces)
     top, bottom, left, right = np.array([piece.box for piece in pieces]).T[:, :, None]
@@ -103,7 +104,7 @@ def cut(piece, recognise, least):
         return 0, []
     number = max(2, round(width / height / PLACE_DISTANCE))
     places = np.unique(np.rint(np.linspace(0, width, number + 1)).astype(int))
-    best = {0: (1, [])}  # the probability of the most probable parts up to a place, and these
+    best = {0: (1, [])}  # as in recognise_word, by the place, and without logarithms
     for left in places[:-1]:
         if left not in best:
             continue
@@ -115,8 +116,9 @@ def cut(piece, recognise, least):
             if right - left > WIDEST_PART * height or is_whole or not (ink > 0.5).any():
                 continue
             box = box_of(ink) + np.repeat(np.add(piece.corner, (0, left)), 2)
-            if box[1] - box[0] > LOWEST_PART * height:
-                parts[right] = replace(piece, box=box, ink=ink, corner=None, is_digit=True)
+            if box[1] - box[0] > SHORTEST_PART * height:
+                own = {"box": box, "ink": ink, "corner": None, "image": None}
+                parts[right] = replace(piece, **own, is_digit=True)
         recognise_pieces(list(parts.values()), recognise)
         for right, part in parts.items():
             product = product_left * part.probability * (TOUCHING if right < width else 1)

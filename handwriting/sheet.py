@@ -15,13 +15,11 @@ NOTCH = 6  # pixels of the sketch: half the width of what is filled at a sheet's
 # skewness, up to 1, of the differences from the surroundings, beyond which the ink is surely darker
 # or surely lighter than the paper
 CLEAR_SKEW = 0.4
-# of the longer side: wider than any stroke, and narrow enough to leave out glare and folds
-WIDE_WINDOW, NARROW_WINDOW = 1 / 3, 1 / 10
-KEPT = 0.8  # of the darkest ink, what the narrow window keeps unless strokes are as wide
+WINDOW = 1 / 3  # of the longer side: wider than any stroke
 FAINTEST_INK = 0.12  # how much darker than the paper, as a share, ink must be
 FAINTEST_SHARE = 0.25  # of the darkest ink, what a pixel of a stroke holds, at least
 THIN_SHARE = 0.2  # the same of a faint stroke by itself
-CLEAR = 1.5  # darkest ink of a stroke divided by the faintest, at least
+CLEAR = 1.5  # darkest ink of a stroke divided by the faintest ink of the picture, at least
 NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong together
 
 
@@ -29,7 +27,7 @@ class Sheet(NamedTuple):
     """A sheet of paper in a picture, or all of the picture."""
 
     mask: np.ndarray  # (height, width) bool, where it is, in a sketch of the picture
-    paper: np.ndarray  # float32 of this shape, its brightness, elsewhere that of the nearest paper
+    paper: np.ndarray  # float32 of this shape: brightness of the paper or, beside it, the nearest
 
     def cut_out(self, picture):
         """The part of a grey picture around the sheet, all else painted over, and its top, left."""
@@ -81,31 +79,26 @@ def joined(sheets, sketch):
 def find_inks(picture):
     """How much ink each pixel of a grey picture (height, width) holds: 0 paper, 1 black.
 
-    Yields arrays of float32 of the same shape, about 0 to 1, which differ in how wide strokes may
-    be and, where it isn't clear, in whether the ink is darker or lighter than the paper.
+    Yields an array of float32 of the same shape, about 0 to 1, or two where it isn't clear whether
+    the ink is darker or lighter than the paper.
     """
     factor = max(1, round(max(picture.shape) / 250))  # light and shadow need no more detail
     small = resize(picture, [max(1, round(side / factor)) for side in picture.shape])
     # Strokes are narrow, so differences from the surroundings have a long tail on the ink's side.
     detail = small - ndimage.uniform_filter(small, 2 * max(3, max(small.shape) // 8))
     skew = (detail**3).sum() / max((abs(detail) ** 3).sum(), np.float32(1e-30))
-    kinds = [(picture, small)] if skew < CLEAR_SKEW else []
+    if skew < CLEAR_SKEW:
+        yield find_ink(picture, small)
     if skew > -CLEAR_SKEW:
-        kinds.append((1 - picture, 1 - small))
-    inks = [find_ink(*kind, WIDE_WINDOW) for kind in kinds]
-    yield from inks
-    for kind, ink in zip(kinds, inks):
-        narrow, is_dark = find_ink(*kind, NARROW_WINDOW), ink > ink.max() / 2
-        if narrow[is_dark].sum() > KEPT * ink[is_dark].sum():
-            yield narrow
+        yield find_ink(1 - picture, 1 - small)
 
 
-def find_ink(picture, small, share):
+def find_ink(picture, small):
     """The ink that is darker than the paper around it, so that light and shadow fall away.
 
-    small: the picture, reduced. share: of its longer side, the window in which there is paper.
+    small: the picture, reduced.
     """
-    window = max(3, int(share * max(small.shape)))
+    window = max(3, int(WINDOW * max(small.shape)))
     # beyond the border, paper and shadows go on as they are there
     paper = ndimage.grey_closing(np.pad(small, window, "edge"), (window, window))
     paper = paper[window:-window, window:-window]
