@@ -16,7 +16,7 @@ from files import PROJECT, UserError, atomic_write
 SIDE = 28  # height and width of an image in pixels
 INPUTS = SIDE * SIDE
 
-# MNIST: training images, training labels, test images, test labels, and their bytes, end to end.
+# MNIST: training images, training labels, test images, test labels. The sum is of all their bytes.
 SHAPES = [(60_000, SIDE, SIDE), (60_000,), (10_000, SIDE, SIDE), (10_000,)]
 SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
 CACHE = PROJECT / "data" / "mnist.bin"
@@ -136,7 +136,8 @@ SOURCES = {
 def preprocess(images, deskew):
     """Convert images to network inputs: (n, 28, 28) uint8 to (n, 784) float32, about 0 to 1.
 
-    deskew: straighten the digits and normalise their size. Raises ValueError for other shapes.
+    deskew: straighten and centre the digits and bring them closer to one size. Raises ValueError
+    for other shapes.
     """
     if images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
         raise ValueError(f"images must have the shape (n, {SIDE}, {SIDE}), not {images.shape}")

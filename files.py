@@ -15,7 +15,7 @@ class UserError(Exception):
 
 
 def printable(text):
-    """A text or path to print: line breaks, escape sequences and undecodable bytes are escaped."""
+    """A string or path to print: line breaks, escape sequences, undecodable bytes are escaped."""
     escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
     return "".join(escaped)
 

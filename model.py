@@ -63,7 +63,7 @@ class MultilayerPerceptron:
         self.weights, self.biases = split(self.parameters, shapes)
         self.weight_gradients, self.bias_gradients = split(self.gradient, shapes)
 
-    # By default, a copy would share the arrays, and pickling would make each view an array apart.
+    # By default, a copy would share the arrays, and pickling would make each view a separate array.
     def __reduce__(self):
         arguments = self.layer_sizes[1:-1], self.parameters.dtype
         return MultilayerPerceptron, arguments, self.parameters
@@ -133,10 +133,10 @@ class Model:
     """A network with all that it takes to use it or to train it further.
 
     network: a MultilayerPerceptron. history: a dictionary of float64 arrays, a number for each
-    epoch: training_loss and training_accuracy, means over the images of an epoch, each before the
-    update from its batch, and held_out_loss and held_out_accuracy, measured after the epoch. Losses
-    include the L2 penalty at the end of the epoch; accuracies are from 0 to 1. settings: a
-    namespace of the training settings.
+    epoch: training_loss and training_accuracy, means over the images of an epoch, each evaluated
+    before the update from its batch, and held_out_loss and held_out_accuracy, measured after the
+    epoch. Losses include the L2 penalty at the end of the epoch; accuracies are from 0 to 1.
+    settings: a namespace of the training settings.
     """
 
     network: MultilayerPerceptron

@@ -14,13 +14,14 @@ def seed_study(settings, training, held_out, number_of_seeds):
     """Train networks that differ only in their seed, and print their accuracies.
 
     They are trained in parallel, see `on_all_cores`. training, held_out: as for `train`. Yields,
-    after each training, the Model of the lowest seed that has finished. Raises UserError in the end
-    if the training of a seed failed.
+    after each training, the Model of the lowest seed that has finished. At the end, raises
+    UserError if the training of a seed failed.
     """
     seeds = [(settings.seed + n) % 2**32 for n in range(number_of_seeds)]  # a seed has 32 bits
     arrays = (*training, *held_out)  # as single arguments, Dask sends them to a worker only once
     tasks = [(*arrays, settings, seed) for seed in seeds]
-    accuracies, failures, first = {}, {}, None  # by seed; of the lowest seed finished
+    accuracies, failures = {}, {}  # by seed
+    lowest = None  # the Model of the lowest seed that has finished
     try:
         with progress_bar("network", 0, number_of_seeds, show=True) as bar:
             for seed, model, failure in on_all_cores(train_with_seed, tasks):
@@ -31,8 +32,8 @@ def seed_study(settings, training, held_out, number_of_seeds):
                     continue
                 accuracies[seed] = model.history["held_out_accuracy"][-1]
                 if seed == min(accuracies):
-                    first = model
-                yield first
+                    lowest = model
+                yield lowest
                 line = f"seed {seed}: {held_out_name(settings)} accuracy {accuracies[seed]:.2%}"
                 print_above(bar, line)
     except UserError as error:  # joblib can't tell which one was killed

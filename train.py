@@ -64,17 +64,17 @@ def learning_rate(progress, settings):
 
 
 def untrained(settings):
-    """The Model before its first epoch: random weights, and a history without numbers."""
+    """The Model before its first epoch: random weights and an empty history."""
     network = MultilayerPerceptron(settings.hidden_layers)
     network.initialise(random_generator(settings, INITIALISATION))
     return Model(network, {name: np.empty(0) for name in HISTORY}, settings)
 
 
 def train(model, training, held_out, show_progress=True):
-    """Train a model, as its settings say, in the epochs that it lacks.
+    """Train a model, as its settings say, for its remaining epochs.
 
-    model: an `untrained` one, or one of an interrupted training, which ends with the same bits as
-        an uninterrupted one. Its network is trained in place.
+    model: an `untrained` one, or one of an interrupted training, which is resumed: it ends with the
+        same bits as if it had never been interrupted. Its network is trained in place.
     training, held_out: (images, labels), images (n, 28, 28) uint8 and labels (n,) integers. The
         network is evaluated on the held-out images after every epoch and never trained on them.
     show_progress: show a progress bar on a terminal, print a line per epoch elsewhere.
@@ -96,7 +96,7 @@ def train(model, training, held_out, show_progress=True):
         progress_bar("epoch", epochs.start, epochs.stop, show_progress) as bar,
     ):
         for epoch, measures in enumerate(descent, start=epochs.start + 1):
-            measures += network.evaluate(X_held_out, held_out[1], settings.l2)
+            measures = *measures, *network.evaluate(X_held_out, held_out[1], settings.l2)
             if not np.isfinite([*measures, network.parameters.sum()]).all():
                 raise UserError(
                     f"the loss is no longer finite in epoch {epoch}, with the learning rate "
