@@ -5,6 +5,7 @@ import sys
 import matplotlib
 import numpy as np
 from matplotlib import ticker
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -101,10 +102,11 @@ def plot_weights(W):
     height = 9.6 * pictures.shape[0] / pictures.shape[1]
     figure = Figure((11, height + 0.6), layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(pictures, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
+    colours = LinearSegmentedColormap.from_list("weights", [ORANGE, "white", BLUE])
+    image = axes.imshow(pictures, colours, vmin=-limit, vmax=limit, interpolation="nearest")
     axes.axis("off")
     of_all = "" if shown == W.shape[1] else f" (the first {shown} of {W.shape[1]})"
-    meaning = "ink on blue excites, on red inhibits"
+    meaning = "ink on blue excites, on orange inhibits"
     figure.suptitle(f"Weights of the hidden neurons{of_all}: {meaning}")
     figure.colorbar(image, label="weight", extend="both")
     return figure
