@@ -8,7 +8,7 @@ and centred by mass in 28 x 28, white on black. So a picture goes this way:
     lines.py          ink      ->  ink without ruling, boxes and combs
     pieces.py         ink      ->  connected pieces, recognised; the height of digits around each
     normalise.py      a piece  ->  28 x 28 pixels, as MNIST's images were made
-    grid.py           ink      ->  the cells of a sudoku or table; what is in them is read alone
+    grid.py           ink      ->  the cells of a sudoku or table, and what is in them
     rows.py           pieces   ->  rows and words
     marks.py          pieces   ->  what is a sign, a letter or print
     segmentation.py   a row    ->  digits: pieces joined, cut or left out, as is most probable

@@ -18,9 +18,9 @@ from model import NO_DIGIT
 
 FACES = ("", "-Bold", "-Oblique", "-BoldOblique")
 NAMES = [f"DejaVuSans{width}{face}" for width in ("", "Mono") for face in FACES]
-NAMES += ["cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"]
+NAMES += ["cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"]  # cmti10: since matplotlib 3.11
 FOLDER = Path(get_data_path(), "fonts", "ttf")
-TYPEFACES = [name for name in NAMES if (FOLDER / f"{name}.ttf").exists()]  # cmti10 since 3.11
+TYPEFACES = [name for name in NAMES if (FOLDER / f"{name}.ttf").exists()]
 SYMBOLS = list("#$%&*+<>?@ACEFHJKLMNPRTUVWXacdefhijkmnprtuvwx")  # no O, which looks like 0
 
 # Characters as they are written outside MNIST, in several styles each: the points "x,y" of the

@@ -92,7 +92,7 @@ def leave_out_words(row):
     for word in words_of(row):
         digits = [piece for piece in word if piece.is_digit]
         if not digits:
-            continue  # as above
+            continue  # as in leave_out_strokes
         sure = [p for p in digits if p.is_sure and not p.may_be_mark]
         least = SHORTEST_LETTER * max(p.height for p in digits)
         others = [p for p in word if not p.is_digit]

@@ -82,7 +82,10 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
 
 
 def surest(found, recognise, is_upright):
-    """The best reading and way up: its number in `found`, lists of pieces, and quarters to turn."""
+    """Find the best reading: return its number in `found`, and the quarters to turn it by.
+
+    found: the pieces of each sheet, lists.
+    """
     scores = {(n, 0): sureness(pieces) for n, pieces in enumerate(found)}
     best = max(scores, key=scores.get)
     if scores[best] < len(found[best[0]]) / 2 and not is_upright:

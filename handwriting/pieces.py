@@ -14,7 +14,7 @@ from handwriting.sheet import NEIGHBOURS, faintest_ink, strokes_in
 MOST_PIECES = 1000  # the largest ones
 SURE = 0.7  # probability of a digit, at least, for it to decide about other pieces and sheets
 SMALLEST_PIECE = 5  # pixels of the longer side; smaller ones are specks
-STRIP = 4  # length of a strip at the border, such as a shadow or a table, at least, in widths
+STRIP = 4  # length of a strip at the border, such as a shadow or a desk, at least, in widths
 PLAIN = 0.85  # share of its rows that a plain stroke crosses once, at least
 EVEN = 2  # its widest part, at most, divided by the median width
 CROSS = 20  # pixels of a side of the image in which crosses are looked for
@@ -67,8 +67,8 @@ class Piece:
     def stroke(self):
         """How a plain stroke from top to bottom leans and bends: two numbers; None for others.
 
-        The first is the tangent of its angle, above 0 to the right as a slash's, the second how far
-        its middle is off the line between its ends, as a share of its height.
+        The first is the tangent of its angle, positive if it leans to the right as a slash, the
+        second how far its middle is off the line between its ends, as a share of its height.
         """
         strokes = self.ink > 0.5
         strokes = strokes[strokes.any(axis=1)]
@@ -181,8 +181,8 @@ def recognise_pieces(pieces, recognise):
 def measure_digits(pieces):
     """Fill in the height of the digits around each of the pieces, a list.
 
-    It is the height that most sure digits share, where near ones count more than far ones. If only
-    1s are sure, it is that of the tallest piece. Specks, fragments and cuts are measured by it.
+    It is the height that most sure digits share, where near ones count more than far ones. If none
+    but 1s is sure, it is that of the tallest piece. Specks, fragments and cuts are measured by it.
     """
     heights = np.array([piece.height for piece in pieces], float)
     weights = np.array([p.is_sure * (WEIGHT_OF_1 if p.digit == 1 else 1) for p in pieces])

@@ -54,7 +54,8 @@ def predict(paths, recognise, thresholds, folder):
     finally:  # also when it is interrupted
         record.save()
         if record.pictures:
-            names = " to ".join(record.pictures[:1] + record.pictures[1:][-1:])
+            first, *others = record.pictures
+            names = ", ".join([first, *["..."] * (len(others) > 1), *others[-1:]])
             print(f"Saved {names} and recognised.csv in {printable(folder)}.")
     return 1 if record.successes < len(paths) else 0
 
@@ -138,7 +139,10 @@ class Record:
 
 
 def expand(paths):
-    """The paths, each folder or pattern replaced by its pictures, sorted by name, none hidden."""
+    """The paths, with patterns replaced by their matches and folders by the pictures in them.
+
+    Both are sorted by name, without hidden files.
+    """
     suffixes = {s for s, kind in Image.registered_extensions().items() if kind in FORMATS} | HEIC
     files = []
     for pattern in paths:  # the shell of Windows leaves them to the program

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 
 # in heights of a digit:
 SPECK = 0.1  # longer side of what is not even a dot
-TALL = 0.5  # what is as tall as a digit, at least; dots and commas are shorter
+TALL = 0.5  # what may be a digit by its height, at least; dots and commas are shorter
 ROW_SPREAD = 0.15  # standard deviation of the digits in a row, across it
 ROW_STEP = 0.5  # between neighbours in a row, across it: their tops, middles or bottoms
 ROW_GAP = 0.3  # between a row and the dots and signs that belong to it, above and below

@@ -142,7 +142,7 @@ def test_an_interrupt_saves_several_pictures(clear, capsys, tmp_path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         predict(capsys, tmp_path, *paths)
     folder = tmp_path / "plots"
-    saved = f"\nSaved recognised.png to recognised-2.png and recognised.csv in {folder}.\n"
+    saved = f"\nSaved recognised.png, recognised-2.png and recognised.csv in {folder}.\n"
     assert capsys.readouterr().out.endswith(saved)
     assert {*os.listdir(folder)} == {"recognised.png", "recognised-2.png", "recognised.csv"}
     assert (folder / "recognised.csv").read_bytes().count(b"\n") == 4

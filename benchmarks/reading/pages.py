@@ -23,9 +23,9 @@ BRACKETED = "(d+d)/d", "dd+dxdd-(d+dd)/d", "d-d/d", "d-dx(d-d)/d", "(d-d+dxdd)xd
 def written(writer, patterns, least=1, most=None, scales=None, thickness=None, space=8, **options):
     """The ink of rows, one below another, and what they say.
 
-    least, most: the number of rows, each of a random one of the patterns; or scales: one for each
-    pattern, of which there is one row. thickness: of strokes, at least and at most. space: between
-    rows, in MNIST's pixels. options: those of Writer.text.
+    least, most: the number of rows, each of a random one of the patterns. scales: one for each
+    pattern; each is then written once, in their order. thickness: of strokes, at least and at most.
+    space: between rows, in MNIST's pixels. options: those of Writer.text.
     """
     random, inks, answers = writer.random, [], []
     writer.thickness = random.uniform(*thickness) if thickness else None

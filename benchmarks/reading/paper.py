@@ -1,7 +1,7 @@
 """From ink to a page, and what happens to pages.
 
-Ink is (height, width) float32, 0 on paper and 1 within strokes, a page is (height, width) float64,
-0 for black and 1 for white. What happens to a page is a function of it and a random generator.
+Ink is (height, width) float32, 0 on paper and 1 within strokes. A page is (height, width) or
+(height, width, 3) floats, from 0 to 1 for white. Functions of it and a random generator change it.
 """
 
 import io

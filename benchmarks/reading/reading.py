@@ -58,8 +58,8 @@ def reader():
 def digits(choosing):
     """The images and labels that pages are made of: one half of MNIST's test digits or the other.
 
-    The network was trained on all training digits. The halves are quarters that take turns, since
-    the first 5,000 test digits are easier than the rest.
+    The network was trained on all training digits. Each half is every other quarter of the test
+    digits, since the first 5,000 are easier than the rest.
     """
     images, labels = load_mnist()[2:]
     is_chosen = (np.arange(len(labels)) // 2500 % 2 == 0) == choosing
