@@ -44,7 +44,7 @@ class Setting:
         """The value of a command-line option's text; argparse.ArgumentTypeError if not allowed."""
         try:
             return self.check(ast.literal_eval(text))
-        except (ValueError, SyntaxError):
+        except (ValueError, TypeError, SyntaxError):
             raise argparse.ArgumentTypeError(f"{text!r} is not {self.rule}") from None
 
     @property

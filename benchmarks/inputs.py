@@ -23,7 +23,6 @@ gap = 3
 axes = Figure((8, 4.2), layout="constrained").subplots()
 pictures = mosaic(np.concatenate(rows).reshape(-1, SIDE, SIDE), columns=10, gap=gap)
 axes.imshow(pictures, cmap="gray_r", vmin=0, vmax=1)
-axes.set_xticks([])
 middles = [SIDE / 2 + (SIDE + gap) * row for row in range(5)]
-axes.set_yticks(middles, ["MNIST", "deskewed", "distorted", "", ""])
+axes.set(xticks=[], yticks=middles, yticklabels=["MNIST", "deskewed", "distorted", "", ""])
 save_figures({"inputs.png": axes.figure}, PROJECT / "docs")

@@ -11,9 +11,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from command_line import run_as_program
 from main import main
 
+
+def main_on_cluster(address, *options):
+    with Client(address), parallel_config(backend="dask"):
+        return main(options)
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    _, address, *options = sys.argv
-    with Client(address), parallel_config(backend="dask"):
-        sys.exit(run_as_program(lambda: main(options)))
+    sys.exit(run_as_program(lambda: main_on_cluster(*sys.argv[1:])))

@@ -18,8 +18,8 @@ from handwriting.sheet import find_inks, find_sheets, joined, strokes_in
 from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
-FULL_SIZE = 1800  # the same, where the digits are small
-SMALL = 24  # pixels; shorter digits are read again in a larger picture
+FULL_SIZE = 1800  # the same for a second reading, if digits are small
+SMALL = 24  # pixels; digits shorter than these
 PENALTY = 0.5  # how many sure digits an unsure piece outweighs when sheets are compared
 PENALTY_IF_TURNED = 2  # the same when another way up is tried
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says

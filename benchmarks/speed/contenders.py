@@ -236,6 +236,6 @@ PARTS = (MatrixProducts, Update)
 
 
 def benchmark_settings(**options):
-    """The settings in config.py, with a constant learning rate and no distortions."""
-    fixed = {"hidden_layers": (HIDDEN,), "decay": False, "augment": False}
+    """Some settings of config.py, with a constant learning rate and no distortions."""
+    fixed = {"hidden_layers": (HIDDEN,), "batch_size": 32, "decay": False, "augment": False}
     return check_settings(load_config() | fixed | options, TRAINING, "config.py")
