@@ -84,8 +84,8 @@ def save_finally(path, model, own):
         rescue = Path(tempfile.gettempdir(), f"{secrets.token_hex(4)}-{path.name}")
         try:
             save_model(rescue, model)
-        except UserError as other:
-            raise UserError(f"{error}; {other}") from error
+        except UserError as other:  # perhaps for the same reason
+            raise UserError("; ".join(dict.fromkeys([str(error), str(other)]))) from error
         raise UserError(f"{error}; the network is saved in {rescue}") from error
     if model.is_complete:
         print(f"Saved the network in {printable(target)}.")

@@ -44,7 +44,7 @@ class Setting:
         """The value of a command-line option's text; argparse.ArgumentTypeError if not allowed."""
         try:
             return self.check(ast.literal_eval(text))
-        except (ValueError, TypeError, SyntaxError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             raise argparse.ArgumentTypeError(f"{text!r} is not {self.rule}") from None
 
     @property

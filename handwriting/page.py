@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
 from data_preprocessing import SIDE
@@ -14,7 +15,7 @@ from handwriting.picture import load_picture
 from handwriting.pieces import cut_out, find_pieces, measure_digits, off_the_line, recognise_pieces
 from handwriting.rows import TALL, find_rows, tilt_of
 from handwriting.segmentation import recognise_row
-from handwriting.sheet import find_inks, find_sheets, joined, strokes_in
+from handwriting.sheet import FAINTEST_INK, find_inks, find_sheets, joined, strokes_in
 from model import CLASSES
 
 WORKING_SIZE = 1200  # pixels of the longer side, about, that a larger picture is reduced to
@@ -123,7 +124,10 @@ def pieces_of(ink, corner, recognise):
     if grid is None:
         return pieces
     rows, columns, outline = grid
-    content = np.where(rows > 0, ink, 0)
+    cells = rows * (columns.max() + 1) + columns
+    shades = ndimage.median(ink, cells, np.arange(cells.max() + 1))
+    shades[shades < FAINTEST_INK] = 0
+    content = np.where(rows > 0, ink - shades[cells], 0)  # some cells may be shaded
     in_cells = cut_out(content, strokes_in(content), corner)
     for piece in in_cells:
         y, x = piece.corner - corner + np.argwhere(piece.ink > 0.5)[0]  # any pixel of a stroke

@@ -1,4 +1,4 @@
-"""The pages of the benchmarks are read; answers are judged, and contenders checked, as they say."""
+"""Pages of the benchmarks are read, answers judged, and contenders compared with this project."""
 
 import numpy as np
 import pytest
@@ -16,9 +16,10 @@ from benchmarks.speed.compare import CHECKED_IMAGES, change, check
 from benchmarks.speed.contenders import Ours, ScikitLearn, Textbook
 from handwriting import beyond_mnist
 
-OTHERS = {"open 4s", "slashes as tall as the digits: 12/05/2026", "letters and symbols"}  # unsure
+# of these, too few pages are read exactly, or a page takes too long
+OTHERS = {"open 4s", "slashes as tall as the digits: 12/05/2026", "letters and symbols"}
 OTHERS |= {"forms with headings and rules", "solved sudokus in a newspaper", "times: 1:26:25"}
-OTHERS |= {"sheets on a dark, wooden or grey desk", "a full page of print"}  # slow
+OTHERS |= {"sheets on a dark, wooden or grey desk", "a full page of print"}
 PAGES = [(kind, 1) for kind in KINDS if kind not in OTHERS]
 PAGES += [("times: 1:26:25", 3), ("thin oval 0s", 5)]  # one of these is like a box
 PAGES += [("ruled paper held at 8 to 12 degrees", seed) for seed in (0, 3)]  # to either side
@@ -38,10 +39,10 @@ def test_exact_and_silent_answers_and_wrong_digits(text, expected, judgement):
 
 
 @pytest.mark.parametrize(("kind", "seed"), PAGES)
-def test_a_page_of_each_kind_is_read(clear, read, kind, seed):
+def test_a_page_of_most_kinds_is_read(clear, read, kind, seed):
     picture, expected = KINDS[kind](Writer(clear, np.arange(10), seed), seed)
     if "touch" in kind:
-        expected = "51?3?5?5?4"  # digits that are cut apart are in doubt
+        expected = "51?3?5?5?4"  # digits that are cut apart get a ?
     assert answer(picture, read) == expected
 
 

@@ -61,14 +61,14 @@ def test_train_model_can_be_switched_on_and_off(start):
         parse_command_line("no", [])
 
 
-@pytest.mark.parametrize(("wrong", "right"), [("alpha", 0), ("doubtful_below", 1)])
-def test_a_mistake_in_config_stops_only_what_needs_the_setting(monkeypatch, wrong, right):
-    monkeypatch.setattr("command_line.load_config", lambda: vars(config) | {wrong: "fast"})
+@pytest.mark.parametrize(("name", "mode"), [("alpha", 0), ("doubtful_below", 1)])
+def test_a_mistake_in_config_stops_only_what_needs_the_setting(monkeypatch, name, mode):
+    monkeypatch.setattr("command_line.load_config", lambda: vars(config) | {name: "fast"})
     modes = ["--train-model"], ["--predict", "photo.png"]
-    assert parse_command_line(False, modes[1 - right])
+    assert parse_command_line(False, modes[1 - mode])
     assert parse_command_line(False, [])
-    with pytest.raises(UserError, match=f"config.py: {wrong} = 'fast': it must be a number"):
-        parse_command_line(False, modes[right])
+    with pytest.raises(UserError, match=f"config.py: {name} = 'fast': it must be a number"):
+        parse_command_line(False, modes[mode])
     assert parse_command_line(True, ["--alpha", "0.3"]).settings.alpha == 0.3
 
 

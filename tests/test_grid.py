@@ -49,6 +49,16 @@ def test_print_around_a_tilted_table_is_left_alone(clear, read):
     assert max((bottom - top).max(), (right - left).max()) < SIDE  # no line is part of a digit
 
 
+def test_shaded_cells(clear, read):
+    picture = table(clear)
+    shade = 0.3 + 0.1 * np.random.default_rng(0).random(picture.shape)  # as printed in dots
+    row, column = np.indices(picture.shape) // SIDE
+    is_shaded = row == column
+    picture = np.where(is_shaded, np.minimum(picture, 1 - shade), picture)
+    picture = np.pad(picture, 50, constant_values=0.9)
+    assert page_of(picture, read).text.replace("?", "") == "3702 5469 2285 7394"
+
+
 def test_an_empty_table_beside_digits(clear, read):
     picture = with_lines(np.full((4 * SIDE, 8 * SIDE), 0.9), 3, 3)
     picture[SIDE : 2 * SIDE, 4 * SIDE : 7 * SIDE] = page(clear[[4, 7, 5]], margin=0)

@@ -1,7 +1,7 @@
 """From ink to a page, and what happens to pages.
 
 Ink is (height, width) float32, 0 on paper and 1 within strokes. A page is (height, width) or
-(height, width, 3) floats, from 0 to 1 for white. Functions of it and a random generator change it.
+(height, width, 3) floats, from 0 to 1 for white. Some functions of a page return a changed one.
 """
 
 import io
@@ -77,7 +77,7 @@ def turned(page, random):
 
 
 def held(page, random, least, most, lines=0):
-    """A page held askew by some degrees to either side; lines: 1 horizontal ones, 2 squares."""
+    """A page held askew by some degrees to either side; lines: 1 for ruling, 2 for squares."""
     angle = random.choice([-1, 1]) * random.uniform(least, most)
     page = ndimage.rotate(page, angle, order=1, cval=PAPER)
     y, x = np.indices(page.shape) + random.integers(35, size=(2, 1, 1))

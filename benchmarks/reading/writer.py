@@ -36,7 +36,7 @@ class Writer:
     """Writes digits, from images (n, 28, 28) uint8 with labels (n,), and marks at random.
 
     scale: pixels of the page for one of MNIST's. thickness: of strokes, in MNIST's pixels, or None
-    for as they are in the images. sizes: the least and greatest height of each digit, compared with
+    to leave them as they are. sizes: the least and greatest height of each digit, compared with
     MNIST's; above 1, only the lower half is stretched. A digit that isn't in it is of size 1.
     loops: the numbers of loops that a digit may have, if they aren't those of LOOPS.
     """

@@ -236,6 +236,6 @@ PARTS = (MatrixProducts, Update)
 
 
 def benchmark_settings(**options):
-    """Some settings of config.py, with a constant learning rate and no distortions."""
+    """The training settings of config.py, but for these four, and with other options."""
     fixed = {"hidden_layers": (HIDDEN,), "batch_size": 32, "decay": False, "augment": False}
     return check_settings(load_config() | fixed | options, TRAINING, "config.py")
