@@ -135,8 +135,8 @@ class Model:
     network: a MultilayerPerceptron. history: a dictionary of float64 arrays, a number for each
     epoch: training_loss and training_accuracy, means over the images of an epoch, each evaluated
     before the update from its batch, and held_out_loss and held_out_accuracy, measured after the
-    epoch. Losses include the L2 penalty at the end of the epoch; accuracies are from 0 to 1.
-    settings: a namespace of the training settings.
+    epoch. Losses include the L2 penalty at the end of the epoch; accuracies are from 0 to 1, over
+    the images of digits. settings: a namespace of the training settings.
     """
 
     network: MultilayerPerceptron

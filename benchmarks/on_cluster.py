@@ -18,6 +18,6 @@ def main_on_cluster(address, *options):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
+    if len(sys.argv) < 2 or "://" not in sys.argv[1]:
         sys.exit(__doc__)
     sys.exit(run_as_program(lambda: main_on_cluster(*sys.argv[1:])))

@@ -25,7 +25,7 @@ PENALTY = 0.5  # how many sure digits an unsure piece outweighs when sheets are 
 PENALTY_IF_TURNED = 2  # the same when another way up is tried
 TURNED = 1.5  # sure digits that a page must gain to be turned against what its file says
 GAP_STEP = 2  # the narrowest gap between numbers divided by the widest inside one, at least
-TRACE = 0.5  # of the ink of sure digits; what is fainter is ruling or noise, unless it is sure
+TRACE = 0.5  # of the ink of sure digits other than 1; all else that is fainter is ruling or noise
 LEAST_TILT = 0.07  # slope of rows, at least, for digits to be recognised as if it were none
 FEWEST_TILTED = 4  # sure digits from which the tilt of rows is measured, at least
 SINGLE = 0.9  # cells with digits divided by digits, at least, if each cell of a grid holds one
@@ -64,7 +64,7 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
     found = [pieces_on(sheet, picture, recognise) for sheet in sheets]
     parts = [sheet for sheet, pieces in zip(sheets[1:], found[1:]) if sureness(pieces) > 0]
     if len(parts) > 1:
-        sheets.append(joined(parts, sheets[0].paper))  # which is all of the picture
+        sheets.append(joined(parts, sheets[0].paper))  # the sketch of all the picture
         found.append(pieces_on(sheets[-1], picture, recognise))
     best, turns = surest(found, recognise, is_upright)
     pieces, sheet = found[best], sheets[best].turned(turns)
