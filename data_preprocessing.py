@@ -16,7 +16,7 @@ from files import PROJECT, UserError, atomic_write
 SIDE = 28  # height and width of an image in pixels
 INPUTS = SIDE * SIDE
 
-# MNIST: training images, training labels, test images, test labels. The sum is of all their bytes.
+# MNIST: training images, training labels, test images, test labels; the SHA-256 of all their bytes.
 SHAPES = [(60_000, SIDE, SIDE), (60_000,), (10_000, SIDE, SIDE), (10_000,)]
 SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
 CACHE = PROJECT / "data" / "mnist.bin"

@@ -91,7 +91,9 @@ def save_finally(path, model, own):
         print(f"Saved the network in {printable(target)}.")
     else:
         epochs = f"{model.epochs} of {model.settings.number_of_epochs} epochs"
-        print(f"Saved {epochs}; continue with --resume {printable(target)}", file=sys.stderr)
+        has_diverged = isinstance(sys.exc_info()[1], UserError)  # and would again
+        place = " in" if has_diverged else "; continue with --resume"
+        print(f"Saved {epochs}{place} {printable(target)}", file=sys.stderr)
 
 
 def save_model(path, model, previous=None):

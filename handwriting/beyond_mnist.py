@@ -2,7 +2,7 @@
 
 Each function in KINDS makes the ink of one image, (height, width) float32, 0 on paper and 1 within
 strokes, and its label. images, labels: MNIST's for training, (m, 28, 28) uint8 and (m,) integers.
-benchmarks/reading/non_digits.py makes its pages of other typefaces, symbols and drawings.
+The benchmark's pages hold other typefaces, symbols and drawings: benchmarks/reading/non_digits.py.
 """
 
 from pathlib import Path

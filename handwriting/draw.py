@@ -1,7 +1,7 @@
 """--draw: the server behind draw.html, a page to draw on, to drop photographs in and to watch.
 
-The path of a request ends in a token, new at each start, and a name. GET without a name: the page.
-POST: a picture file to `read`, `show` or `draw`, an image to `why`. The server keeps nothing.
+The path of a request ends in a token, new at each start, and a name. GET: the page. POST: a picture
+file to `read` (or without a name), `show` or `draw`, an image to `why`. The server keeps nothing.
 """
 
 import asyncio

@@ -6,7 +6,7 @@ from scipy import ndimage
 from handwriting.normalise import boxes_of
 from handwriting.sheet import FAINTEST_INK, NEIGHBOURS, faintest_ink
 
-BOX_HOLE = 0.5  # least share of a box or comb that is empty; a 0 has less
+BOX_HOLE = 0.5  # least share of a box or comb that is empty; most 0s have less
 BOX_CONTENT = 0.35  # height of what a box holds, at least, as a share of the box's
 STEEPEST = 20  # degrees that ruling may be tilted by, to either side
 TILT_STRIPS = 4  # of a page that is in perspective; in each, lines are about parallel

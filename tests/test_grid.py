@@ -52,8 +52,7 @@ def test_print_around_a_tilted_table_is_left_alone(clear, read):
 def test_shaded_cells(clear, read):
     picture = table(clear)
     shade = 0.3 + 0.1 * np.random.default_rng(0).random(picture.shape)  # as printed in dots
-    row, column = np.indices(picture.shape) // SIDE
-    is_shaded = row == column
+    is_shaded = np.equal(*(np.indices(picture.shape) // SIDE))  # on the diagonal
     picture = np.where(is_shaded, np.minimum(picture, 1 - shade), picture)
     picture = np.pad(picture, 50, constant_values=0.9)
     assert page_of(picture, read).text.replace("?", "") == "3702 5469 2285 7394"

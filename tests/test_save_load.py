@@ -4,7 +4,9 @@ import random
 import re
 import signal
 import zipfile
+from dataclasses import replace
 from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -98,7 +100,7 @@ def test_what_cannot_be_saved_is_saved_in_the_temporary_folder(saved, tmp_path, 
         save_while_training([trained], saved)
 
 
-def test_a_training_is_saved_in_time_and_keeps_what_was_there(saved, monkeypatch):
+def test_a_training_is_saved_in_time_and_keeps_what_was_there(saved, monkeypatch, capsys):
     folder, complete = saved.parent, load_model(saved)
     partial, previous = folder / "m.partial.npz", folder / "m.partial.previous.npz"
     partial.write_bytes(b"an old training")
@@ -124,6 +126,10 @@ def test_a_training_is_saved_in_time_and_keeps_what_was_there(saved, monkeypatch
     assert {p.name for p in folder.iterdir()} == {"m.npz", "m.previous.npz", previous.name}
     monkeypatch.undo()
     save_while_training([complete], saved, partial)  # another that resumed it has removed it
+    diverging = iter(Mock(side_effect=[replace(complete, settings=longer), UserError]), None)
+    with pytest.raises(UserError):
+        save_while_training(diverging, saved)
+    assert "Saved 3 of 4 epochs in " in capsys.readouterr().err  # without advice to resume
 
 
 def test_signals_wait_while_a_training_is_saved(saved, monkeypatch, ctrl_c):
