@@ -152,7 +152,7 @@ def test_run_in_a_notebook(mnist, tmp_path, monkeypatch):
     nbformat, nbclient, _ = map(pytest.importorskip, ("nbformat", "nbclient", "ipykernel"))
     monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel sets it
     notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, CELLS)])
-    nbclient.NotebookClient(notebook, resources={"metadata": {"path": tmp_path}}).execute()
+    nbclient.execute(notebook, cwd=tmp_path, timeout=300)
     outputs = [cell.outputs for cell in notebook.cells]
     evaluated, predicted, _, _, *last = ("".join(o.get("text", "") for o in c) for c in outputs)
     assert "Test accuracy: 99." in evaluated and "windows" not in evaluated
