@@ -117,12 +117,15 @@ def save_model(path, model, previous=None):
 
 
 def load_model(path):
-    """Load a Model from a file written by `save_model`.
+    """Load a Model from a file written by `save_model`; the ending .npz may be left out.
 
     Nothing in the file is executed, and its arrays take no more memory than the file.
     Raises UserError, naming the file and the fault, if it is missing or not such a file.
     """
+    if not os.path.exists(path):
+        path = beside(Path(path), ".npz")
     try:
+####
         with open(path, "rb") as file:
             check_archive(file)
             return parse_model(file)

@@ -61,9 +61,8 @@ class Writer:
             scale = self.scale * min(1, size)
             if self.thickness:
                 image, scale = drawn_thin(image, self.thickness / min(1, size)), scale / FINE
-            _, parts = ndimage.label(image > 0.5)
-            _, holes = ndimage.label(np.pad(image, 1) < 0.5)  # and what is around the digit
-            is_plain = parts == 1 and holes - 1 in (LOOPS | self.loops)[label]
+            parts, holes = (ndimage.label(m)[1] for m in (image > 0.5, np.pad(image, 1) < 0.5))
+            is_plain = parts == 1 and holes - 1 in (LOOPS | self.loops)[label]  # 1: the outside
             if is_plain or not (self.thickness or self.loops):
                 return enlarged(image, scale), str(label)
 

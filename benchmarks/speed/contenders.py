@@ -236,6 +236,7 @@ PARTS = (MatrixProducts, Update)
 
 
 def benchmark_settings(**options):
-    """The training settings of config.py, but for these four, and with other options."""
-    fixed = {"hidden_layers": (HIDDEN,), "batch_size": 32, "decay": False, "augment": False}
+    """The training settings of config.py, but for these, and with other options."""
+    fixed = {"hidden_layers": (HIDDEN,), "batch_size": 32, "number_of_epochs": 10**6}
+    fixed |= {"decay": False, "deskew": True, "augment": False}
     return check_settings(load_config() | fixed | options, TRAINING, "config.py")
