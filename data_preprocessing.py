@@ -159,7 +159,7 @@ def deskewed(images):
     that the standard deviation of the ink becomes the geometric mean of itself and INK_HEIGHT or
     INK_WIDTH (a milder moment normalisation; Liu, Nakashima, Sako and Fujisawa: Handwritten digit
     recognition: investigation of normalization and feature extraction techniques, 2004). The result
-    also fills MNIST's margin of 4 pixels.
+    may reach into MNIST's margin of 4 pixels.
 
     images: (n, 28, 28) float32. Returns the same shape and dtype; pixels from outside are 0.
     """

@@ -125,7 +125,6 @@ def load_model(path):
     if not os.path.exists(path):
         path = beside(Path(path), ".npz")
     try:
-####
         with open(path, "rb") as file:
             check_archive(file)
             return parse_model(file)

@@ -96,7 +96,7 @@ def find_row(rows, settings):
 
 
 def train_missing(row, data, number):
-    """Add the accuracies in percent of the seeds from 0 to `number` that are missing in a row."""
+    """Add the accuracies in percent of the first `number` seeds that are missing in a row."""
     seeds = range(len(row["accuracies"]), number)
     tasks = [(*data, SimpleNamespace(**row["settings"]), seed) for seed in seeds]
     for _, model, failure in on_all_cores(train_with_seed, tasks, return_as="generator"):

@@ -116,7 +116,7 @@ def printed_symbol(images, labels, random_generator):
 
 
 def scribble(images, labels, random_generator):
-    """A line through random points, a curl, a star or heart, or a few short strokes."""
+    """A line through random points, a curl, a star or heart, or a few strokes of two or three."""
     kind, number = random_generator.integers(4), random_generator.integers(3, 8)
     if kind == 0:
         strokes = [random_generator.random((2 * number, 2))]

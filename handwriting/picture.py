@@ -25,7 +25,7 @@ with contextlib.suppress(ImportError):
 def load_picture(path, size):
     """Load a picture file; its longer side is reduced to about `size` pixels or enlarged to 64.
 
-    Both by a whole number, to 0.75 to 1.5 times `size` or at least 64 pixels. Returns a grey
+    Both by a whole number: to 0.75 to 1.5 times `size`, or to at least 64 pixels. Returns a grey
     picture (height, width) float32, from 0 (black) to 1 (white), upright; the length of one of its
     pixels in pixels of the file; and the number of pages in the file, of which this is the first.
     Raises UserError if it can't be read or has over 89 megapixels, which Pillow takes for an

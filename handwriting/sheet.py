@@ -77,7 +77,7 @@ def joined(sheets, sketch):
 
 
 def find_inks(picture):
-    """How much ink each pixel of a grey picture (height, width) holds: 0 paper, 1 black.
+    """How much ink each pixel of a grey picture (height, width) holds: 0 none, 1 as much as can be.
 
     Yields an array of float32 of the same shape, about 0 to 1, or two where it isn't clear whether
     the ink is darker or lighter than the paper.
