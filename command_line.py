@@ -60,14 +60,15 @@ def make_parser(train_model, config):
     option, mode = parser.add_argument, parser.add_mutually_exclusive_group().add_argument
     switch = argparse.BooleanOptionalAction
     mode("--train-model", action=switch, help=f"train a new network (default: {train_model})")
-    mode("--resume", type=Path, metavar="FILE", help="resume a training from its .partial.npz file")
+    text = "resume a training from its .partial.npz file"
+    mode("--resume", type=model_path, metavar="FILE", help=text)
     mode("--predict", nargs="+", metavar="FILE", help="recognise the digits in pictures or folders")
     mode("--draw", action="store_true", help="serve a page to draw and to drop photographs on")
     option("--address", help="where --draw listens (default: 127.0.0.1; for phones, too: 0.0.0.0)")
     text = f"train N networks that differ only in their seed: {SEEDS.rule} (default: 1)"
     option("--seeds", type=SEEDS.parse, metavar="N", help=text)
     text = "network file (default: trained_model.npz; to read pictures, handwriting/model.npz)"
-    option("--model", type=Path, metavar="FILE", help=text)
+    option("--model", type=model_path, metavar="FILE", help=text)
     option("--plots-dir", type=Path, metavar="DIR", help="folder for pictures (default: plots)")
     option("--show-plots", action=switch, help="open the pictures at the end (default: True)")
 
@@ -83,6 +84,12 @@ def make_parser(train_model, config):
         text = f"{meanings.get(name, '')} ({rule}default: {shown})".replace("%", "%%")
         training.add_argument(option_name(name), help=text, **form)
     return parser
+
+
+def model_path(text):
+    """The path of a model file; the ending .npz may be left out."""
+    path = Path(text)
+    return path if path.exists() or path.suffix == ".npz" else Path(f"{path}.npz")
 
 
 def option_name(name):

@@ -117,13 +117,11 @@ def save_model(path, model, previous=None):
 
 
 def load_model(path):
-    """Load a Model from a file written by `save_model`; the ending .npz may be left out.
+    """Load a Model from a file written by `save_model`.
 
     Nothing in the file is executed, and its arrays take no more memory than the file.
     Raises UserError, naming the file and the fault, if it is missing or not such a file.
     """
-    if not os.path.exists(path):
-        path = beside(Path(path), ".npz")
     try:
         with open(path, "rb") as file:
             check_archive(file)

@@ -5,7 +5,7 @@ and centred by mass in 28 x 28, white on black. So a picture goes this way:
 
     picture.py        file     ->  grey picture, upright
     sheet.py          picture  ->  the sheets of paper in it; how much ink is where
-    lines.py          ink      ->  ink without ruling, boxes and combs
+    lines.py          ink      ->  ink without ruling, boxes, combs and circles
     pieces.py         ink      ->  connected pieces, recognised; the height of digits around each
     normalise.py      a piece  ->  28 x 28 pixels, as MNIST's images were made
     grid.py           ink      ->  the cells of a sudoku or table, and what is in them

@@ -21,7 +21,7 @@ NAMES = [f"DejaVuSans{width}{face}" for width in ("", "Mono") for face in FACES]
 NAMES += ["cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"]  # cmti10: since matplotlib 3.11
 FOLDER = Path(get_data_path(), "fonts", "ttf")
 TYPEFACES = [name for name in NAMES if (FOLDER / f"{name}.ttf").exists()]
-SYMBOLS = list("#$%&*+<>?@ACEFHJKLMNPRTUVWXacdefhijkmnprtuvwx")  # no O, which looks like 0
+SYMBOLS = list("#$%&*+<>?@ACEFHJKLMNPRTUVWXacdefhijkmnprtuvwx")  # none like a digit, as O is
 
 # Characters as they are written outside MNIST, in several styles each: the points "x,y" of the
 # strokes, in a square of 100 x 100 with y downwards. A / starts a stroke, a | another style.
@@ -116,7 +116,7 @@ def printed_symbol(images, labels, random_generator):
 
 
 def scribble(images, labels, random_generator):
-    """A line through random points, a curl, a star or heart, or a few strokes of two or three."""
+    """A line through random points, a curl, a star or heart, or a few strokes of 2 or 3 points."""
     kind, number = random_generator.integers(4), random_generator.integers(3, 8)
     if kind == 0:
         strokes = [random_generator.random((2 * number, 2))]

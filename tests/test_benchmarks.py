@@ -16,7 +16,7 @@ from benchmarks.speed.compare import CHECKED_IMAGES, change, check
 from benchmarks.speed.contenders import Ours, ScikitLearn, Textbook
 from handwriting import beyond_mnist
 
-# of these, too few pages are read exactly, or a page takes too long
+# `clear` has no open 4, too few pages of the others are read exactly, or a page takes too long
 OTHERS = {"open 4s", "slashes as tall as the digits: 12/05/2026", "letters and symbols"}
 OTHERS |= {"forms with headings and rules", "solved sudokus in a newspaper", "times: 1:26:25"}
 OTHERS |= {"sheets on a dark, wooden or grey desk", "a full page of print"}

@@ -55,8 +55,8 @@ def test_any_settings_can_be_given_as_options(changed):
 def test_train_model_can_be_switched_on_and_off(start):
     for arguments, end in ([], start), (["--train-model"], True), (["--no-train-model"], False):
         assert parse_command_line(start, arguments).train_model is end
-    for mode in OTHER_MODES:
-        assert parse_command_line(start, mode).train_model is False
+    assert not any(parse_command_line(start, mode).train_model for mode in OTHER_MODES)
+    assert parse_command_line(start, ["--model", "m"]).model.name == "m.npz"
     with pytest.raises(UserError, match="train_model = 'no': it must be True or False"):
         parse_command_line("no", [])
 

@@ -101,7 +101,7 @@ def test_what_cannot_be_saved_is_saved_in_the_temporary_folder(saved, tmp_path, 
 
 
 def test_a_training_is_saved_in_time_and_keeps_what_was_there(saved, monkeypatch, capsys):
-    folder, complete = saved.parent, load_model(saved.with_suffix(""))
+    folder, complete = saved.parent, load_model(saved)
     partial, previous = folder / "m.partial.npz", folder / "m.partial.previous.npz"
     partial.write_bytes(b"an old training")
     previous.mkdir()  # the first save fails
