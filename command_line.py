@@ -89,7 +89,7 @@ def make_parser(train_model, config):
 def model_path(text):
     """The path of a model file; the ending .npz may be left out."""
     path = Path(text)
-    return path if path.exists() or path.suffix == ".npz" else Path(f"{path}.npz")
+    return path if path.suffix == ".npz" or not path.name else Path(f"{path}.npz")
 
 
 def option_name(name):
