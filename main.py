@@ -91,7 +91,7 @@ def train_and_save(training, test, options):
             raise UserError(f"{options.resume}: its training is complete")
     else:
         model, path = untrained(options.settings), options.model or DEFAULT_MODEL
-    path = beside(path, ".npz")  # adds the ending if it is missing
+    path = beside(path, ".npz")  # the name of a resumed training has lost its ending
     check_savable(path)  # before the work
     settings = model.settings
 

@@ -1,7 +1,7 @@
 """From ink to a page, and what happens to pages.
 
 Ink is (height, width) float32, 0 on paper and 1 within strokes. A page is (height, width) or
-(height, width, 3) floats, from 0 to 1 for white. Some functions of a page return a changed one.
+(height, width, 3) floats, from 0 for black to 1 for white.
 """
 
 import io
@@ -14,7 +14,7 @@ PAPER, INK = 0.9, 0.15  # grey values, from 0 (black) to 1
 
 
 def page(ink, margin=30, paper=PAPER, shade=INK):
-    """A page of ink; paper, shade: the grey values of both."""
+    """A page of ink; paper, shade: the grey values of the paper and of the ink."""
     return paper + (shade - paper) * np.pad(ink, margin)
 
 
