@@ -135,14 +135,14 @@ def test_a_training_is_saved_in_time_and_keeps_what_was_there(saved, monkeypatch
 def test_signals_wait_while_a_training_is_saved(saved, monkeypatch, ctrl_c):
     trained, before = load_model(saved), saved.read_bytes()
     saved.unlink()
-    interrupt = partial(signal.raise_signal, signal.SIGINT)
-    monkeypatch.setattr("save_load.check_parameters", lambda network: interrupt())
+    monkeypatch.setattr("save_load.check_parameters", lambda _: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         save_while_training([trained], saved)
     assert saved.read_bytes() == before
-    monkeypatch.setattr("tempfile.tempdir", "/dev/null")
-    with pytest.raises(KeyboardInterrupt):  # also if it can be saved nowhere
-        save_while_training([trained], saved / "m.npz")
+    monkeypatch.setattr("tempfile.tempdir", str(saved.parent))
+    with pytest.raises(KeyboardInterrupt):
+        save_while_training([trained], saved / "m.npz")  # where it can't be saved
+    assert [path.read_bytes() for path in saved.parent.glob("*-m.npz")] == [before]
 
 
 @pytest.mark.parametrize("name", ["m.partial.npz", "m.partial.previous.npz", "m.previous.npz"])
