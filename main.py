@@ -19,7 +19,7 @@ import evaluation
 from command_line import parse_command_line, run_as_program
 from data_preprocessing import load_mnist
 from files import PROJECT, UserError, printable
-from save_load import PARTIAL, beside, check_savable, load_model, save_while_training
+from save_load import PARTIAL, check_savable, load_model, save_while_training
 from seed_study import seed_study
 from train import BEYOND_MNIST, held_out_name, random_generator, train, untrained
 
@@ -86,12 +86,12 @@ def train_and_save(training, test, options):
     """
     if options.resume:
         model = load_model(options.resume)
-        path = options.model or Path(str(options.resume).removesuffix(PARTIAL))
+        name = str(options.resume).removesuffix(PARTIAL).removesuffix(".npz")
+        path = options.model or Path(f"{name}.npz")
         if model.is_complete:
             raise UserError(f"{options.resume}: its training is complete")
     else:
         model, path = untrained(options.settings), options.model or DEFAULT_MODEL
-    path = beside(path, ".npz")  # the name of a resumed training has lost its ending
     check_savable(path)  # before the work
     settings = model.settings
 
