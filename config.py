@@ -15,4 +15,4 @@ seed = 0  # seed of every random choice
 
 # Recognising handwriting
 doubtful_below = 0.9  # a digit with a lower probability gets a question mark
-left_out_below = 0.3  # a less probable digit is left out; among sure digits, 0.4 of this is enough
+left_out_below = 0.4  # a less probable digit is left out; among sure digits, 0.4 of this is enough

@@ -87,14 +87,15 @@ def surest(found, recognise, is_upright):
 
     found: the pieces of each sheet, lists.
     """
-    scores = {(n, 0): sureness(pieces) for n, pieces in enumerate(found)}
+    # of equals, the one with the fewest pieces
+    scores = {(n, 0): (sureness(pieces), -len(pieces)) for n, pieces in enumerate(found)}
     best = max(scores, key=scores.get)
-    if scores[best] < len(found[best[0]]) / 2 and not is_upright:
+    if scores[best][0] < len(found[best[0]]) / 2 and not is_upright:
         for n, turns in itertools.product(range(len(found)), (1, 2, 3)):
             turned = [piece.turned(turns) for piece in found[n]]
             recognise_pieces(turned, recognise)
             measure_digits(turned)
-            scores[n, turns] = sureness(turned, PENALTY_IF_TURNED) - TURNED
+            scores[n, turns] = sureness(turned, PENALTY_IF_TURNED) - TURNED, -len(turned)
         best = max(scores, key=scores.get)
     return best
 

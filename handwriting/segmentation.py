@@ -15,7 +15,7 @@ from handwriting.pieces import recognise_pieces, together
 from handwriting.rows import TALL, words_of
 
 MOST_JOINED = 3  # pieces of one digit
-TOUCHING = 0.75  # factor of the probability for each place where digits touch
+TOUCHING = 0.73  # factor of the probability for each place where digits touch
 GUESSED = 0.4  # factor of `left_out_below` for pieces that are guessed
 SURE_PER_UNSURE = 2  # sure digits around a guess for each unsure or lost piece, at least
 # in heights of a digit:

@@ -159,11 +159,9 @@ def read():
 
 
 @pytest.fixture(scope="session")
-def clear(mnist, read):
-    """One image of each digit, 0 to 9, that the network is sure of: (10, 28, 28)."""
-    images, labels = mnist[0][:200], mnist[1][:200]
-    probabilities = read(images)[np.arange(200), labels]
-    return np.array([images[np.argmax(probabilities * (labels == d))] for d in range(10)])
+def clear(mnist):
+    """One clear image of each digit, 0 to 9: (10, 28, 28)."""
+    return mnist[0][[1, 102, 5, 98, 150, 35, 66, 38, 31, 110]]
 
 
 @pytest.fixture

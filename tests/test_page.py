@@ -73,6 +73,9 @@ def test_a_strip_is_no_sheet_and_large_things_change_nothing(clear, read):
     picture[20:260, 40:280] = 0.9
     picture[20:260, 150:160] = 0.2  # it may be a 1
     assert answer(picture, read) == "364 _"
+    picture = page(clear[[1]], scale=8, margin=60)
+    picture[np.r_[20:80, 83:143, 146:206], :20] = 0.2  # beside the sheet, almost a 1
+    assert answer(picture, read) == "1"
 
 
 def test_what_is_lost_is_shown(clear, read):

@@ -5,12 +5,11 @@ import os
 import re
 import signal
 import time
-from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from conftest import as_image, page, page_of, predict, save
+from conftest import THRESHOLDS, as_image, page, page_of, predict, save
 from matplotlib.colors import to_hex
 from PIL import Image
 
@@ -150,7 +149,7 @@ def test_an_interrupt_saves_several_pictures(clear, capsys, tmp_path, monkeypatc
 
 def test_the_boxes_fit_the_picture_however_large_it_is(clear, tmp_path, read):
     path = save(tmp_path / "p.png", page(clear[[4, 7]], scale=12))
-    small, _ = READ(path, read, SimpleNamespace(doubtful_below=0.9, left_out_below=1))  # no 7
+    small, _ = READ(path, lambda images: read(images) * (np.arange(10) != 7), THRESHOLDS)
     assert max(small.picture.shape) == 600
     left, right = small.picture[:, :300] < 0.5, small.picture[:, 300:] < 0.5
     for boxes, ink, start in (small.boxes, left, 0), (small.left_out, right, 300):
