@@ -87,7 +87,7 @@ def surest(found, recognise, is_upright):
 
     found: the pieces of each sheet, lists.
     """
-    # of equals, the one with the fewest pieces
+    # among equals, the one with the fewest pieces wins
     scores = {(n, 0): (sureness(pieces), -len(pieces)) for n, pieces in enumerate(found)}
     best = max(scores, key=scores.get)
     if scores[best][0] < len(found[best[0]]) / 2 and not is_upright:

@@ -76,8 +76,7 @@ def test_resuming_ends_with_the_same_bits(monkeypatch, tmp_path, capsys, few, fe
     """The last of the images are held out for validation."""
     settings = plain(alpha=0.1, decay=True, augment=True, l2=1e-4, beyond_mnist=True)
     settings.hidden_layers, settings.number_of_epochs = (4,), 4
-    options = SimpleNamespace(settings=settings, resume=None, seeds=1)
-    options.model = tmp_path / "m.npz"
+    options = SimpleNamespace(settings=settings, resume=None, seeds=1, model=tmp_path / "m.npz")
     clock = itertools.count()  # is read at the start and after each epoch
     monkeypatch.setattr("train.time", SimpleNamespace(perf_counter=clock.__next__))
     expected = bits(train_and_save([a[:400] for a in few], [a[400:] for a in few], options))
