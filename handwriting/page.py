@@ -62,7 +62,8 @@ def recognise_page(path, recognise, thresholds, is_upright=False):
     picture, factor, pages = load_picture(path, WORKING_SIZE)
     sheets = find_sheets(picture)
     found = [pieces_on(sheet, picture, recognise) for sheet in sheets]
-    parts = [sheet for sheet, pieces in zip(sheets[1:], found[1:]) if sureness(pieces) > 0]
+    # one unsure digit may be all that the edge of a shadow cuts off
+    parts = [sheet for sheet, pieces in zip(sheets[1:], found[1:]) if sureness(pieces) >= -PENALTY]
     if len(parts) > 1:
         sheets.append(joined(parts, sheets[0].paper))  # the sketch of all the picture
         found.append(pieces_on(sheets[-1], picture, recognise))

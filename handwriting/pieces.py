@@ -19,7 +19,7 @@ PLAIN = 0.85  # share of its rows that a plain stroke crosses once, at least
 EVEN = 2  # its widest part, at most, divided by the median width
 CROSS = 20  # pixels of a side of the image in which crosses are looked for
 SPREAD = 1.5  # the tallest of digits of one size divided by the middle one, about
-WEIGHT_OF_1 = 0.2  # of a sure 1 among sure digits, since strips and strokes look like it
+WEIGHT_OF_1 = 0.5  # of a sure 1 among sure digits, since strips and strokes look like it
 # in heights of a digit:
 REACH = 4  # distance from which on a digit counts less than half
 LINE_LENGTH = 2  # of a line that digits are written on, at least

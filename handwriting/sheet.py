@@ -72,7 +72,7 @@ def on_sketch(mask, sketch):
 def joined(sheets, sketch):
     """Several Sheets as one, perhaps a sheet that the edge of a shadow divides."""
     mask = np.pad(np.any([sheet.mask for sheet in sheets], axis=0), 2 * NOTCH)
-    mask = ndimage.binary_closing(mask, iterations=2 * NOTCH)
+    mask = ndimage.binary_fill_holes(ndimage.binary_closing(mask, iterations=2 * NOTCH))
     return on_sketch(mask[2 * NOTCH : -2 * NOTCH, 2 * NOTCH : -2 * NOTCH], sketch)
 
 

@@ -8,7 +8,7 @@ from benchmarks.reading import paper
 from benchmarks.reading.non_digits import printed
 from benchmarks.reading.writer import Writer, enlarged
 from handwriting.normalise import normalise
-from handwriting.sheet import strokes_in
+from handwriting.sheet import joined, on_sketch, strokes_in
 
 
 def test_enlarged_and_pasted_anywhere_mnist_is_read_as_it_is(mnist, read):
@@ -62,6 +62,15 @@ def test_a_sheet_on_a_desk_divided_by_the_edge_of_a_shadow_or_not(clear, read, d
         assert ink.any(axis=0).all() and ink.any(axis=1).all()
 
 
+def test_a_digit_on_the_edge_between_two_sheets_belongs_to_both_joined():
+    mask = np.ones((200, 200), bool)
+    mask[70:130, 70:130] = False
+    left, right = mask.copy(), mask.copy()
+    left[:, 98:], right[:, :102] = False, False
+    sketch = np.ones(mask.shape, np.float32)
+    assert joined([on_sketch(left, sketch), on_sketch(right, sketch)], sketch).mask[40:160].all()
+
+
 def test_a_strip_is_no_sheet_and_large_things_change_nothing(clear, read):
     picture = np.full((64, 64), 0.9)
     picture[:, 28:36] = 0.1
@@ -72,7 +81,7 @@ def test_a_strip_is_no_sheet_and_large_things_change_nothing(clear, read):
     assert answer(picture, read) == "364"
     picture[20:260, 40:280] = 0.9
     picture[20:260, 150:160] = 0.2  # it may be a 1
-    assert answer(picture, read) == "364 _"
+    assert answer(picture, read) == "_ 364"
     picture = page(clear[[1]], scale=8, margin=60)
     picture[np.r_[20:80, 83:143, 146:206], :20] = 0.2  # beside the sheet, almost a 1
     assert answer(picture, read) == "1"
