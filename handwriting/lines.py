@@ -125,8 +125,7 @@ def without_frames(ink):
             is_frame[place] |= is_piece & ~tall_pieces(is_piece & ~sides, BOX_CONTENT * height)
         elif tall_pieces(is_hole & (labels[place] > 0), BOX_CONTENT * height).any():
             is_frame[place] |= is_piece
-    is_edge = ndimage.binary_dilation(is_frame, NEIGHBOURS, 2) & (labels == 0)
-    return np.where(is_frame | is_edge, 0, ink)
+    return np.where(is_frame, 0, ink)
 
 
 def sides_of_box(piece):

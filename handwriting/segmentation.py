@@ -30,22 +30,19 @@ NARROWEST_CUT, WIDEST_CUT = 0.7, 4  # width of a piece that is cut; wider ones t
 def recognise_row(row, recognise, thresholds):
     """Join, cut or leave out the pieces of a row, a list from the left to the right.
 
-    A piece that is left out is guessed if its word holds enough sure digits, or if it is alone in
-    its word and the row holds enough. Returns a list like `row`.
+    A piece that is left out is guessed if its word holds enough sure digits. Returns a list like
+    `row`.
     """
-    words = words_of(row)
-    found = [recognise_word(word, recognise, thresholds) for word in words]
-    lost, surplus = [], []  # pieces that may be guessed; sure digits beyond those that they need
-    for word in found:
-        lost.append([p for p in word if not p.is_digit and may_be_lost(p) and not is_mark(p)])
-        digits = [piece for piece in word if piece.is_digit]
+    result = []
+    for word in words_of(row):
+        found = recognise_word(word, recognise, thresholds)
+        lost = [p for p in found if not p.is_digit and may_be_lost(p) and not is_mark(p)]
+        digits = [piece for piece in found if piece.is_digit]
         sure = sum(piece.is_sure for piece in digits)
-        surplus.append(sure - SURE_PER_UNSURE * (len(digits) - sure + len(lost[-1])))
-    for n, word in enumerate(words):
-        is_alone = sum(piece.reaches(TALL) for piece in word) == 1
-        if lost[n] and (surplus[n] >= 0 or (is_alone and sum(surplus) >= 0)):
-            found[n] = recognise_word(word, recognise, thresholds, lost[n])
-    return list(itertools.chain.from_iterable(found))
+        if lost and sure >= SURE_PER_UNSURE * (len(digits) - sure + len(lost)):
+            found = recognise_word(word, recognise, thresholds, lost)
+        result += found
+    return result
 
 
 def recognise_word(pieces, recognise, thresholds, guessed=()):
