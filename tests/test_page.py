@@ -63,12 +63,10 @@ def test_a_sheet_on_a_desk_divided_by_the_edge_of_a_shadow_or_not(clear, read, d
 
 
 def test_a_digit_on_the_edge_between_two_sheets_belongs_to_both_joined():
-    mask = np.ones((200, 200), bool)
+    mask, x = np.ones((200, 200), bool), np.arange(200)
     mask[70:130, 70:130] = False
-    left, right = mask.copy(), mask.copy()
-    left[:, 98:], right[:, :102] = False, False
-    sketch = np.ones(mask.shape, np.float32)
-    assert joined([on_sketch(left, sketch), on_sketch(right, sketch)], sketch).mask[40:160].all()
+    sheets = [on_sketch(mask & side, np.float32(mask)) for side in (x < 98, x > 102)]
+    assert joined(sheets, sheets[0].paper).mask[40:160].all()
 
 
 def test_a_strip_is_no_sheet_and_large_things_change_nothing(clear, read):
